@@ -1,0 +1,127 @@
+// The generator's threads as one: started together, told together, and heard of together.
+import { MessageChannel, type MessagePort, type TransferListItem, Worker } from 'node:worker_threads'
+import { ShoalError } from '../broker/errors.ts'
+import type { Board } from './board.ts'
+import type { LoadOptions } from './options.ts'
+import type { Plan } from './plan.ts'
+import type { WorkerCommand, WorkerNews, WorkerTask } from './worker.ts'
+
+/** Errors kept word for word; the rest is counted on the board. */
+const ERRORS_MAX = 20
+
+export class Crew {
+  readonly errors: string[] = []
+  readonly #workers: Worker[]
+  readonly #finished: Promise<unknown>
+  readonly #ready: Promise<unknown>
+
+  constructor(plan: Plan, options: LoadOptions, board: Board) {
+    const ports = connectPorts(options.threads, deliveriesCrossThreads(plan, options.threads))
+    const tasks: WorkerTask[] = Array.from({ length: options.threads }, (_, thread) => {
+      const clients = plan.clients.filter(client => client.thread === thread)
+      const publishers = clients.filter(client => client.publish !== undefined).length
+      const interval =
+        options.ratePerSecond === 0 ? 0 : (1e6 / options.ratePerSecond) * (plan.publishers / publishers)
+      return {
+        thread,
+        threads: options.threads,
+        streams: plan.streams,
+        memory: board.memory,
+        clients,
+        options,
+        intervalUs: publishers === 0 ? 0 : interval,
+        peers: ports[thread]!
+      }
+    })
+    this.#workers = tasks.map(
+      task =>
+        new Worker(new URL('./worker.js', import.meta.url), {
+          workerData: task,
+          transferList: task.peers.filter(
+            (peer): peer is MessagePort => peer !== undefined
+          ) as TransferListItem[]
+        })
+    )
+    this.#ready = this.#all('ready')
+    this.#finished = this.#all('finished')
+    // Both are awaited later; a failure before that must not count as unhandled.
+    this.#ready.catch(() => {})
+    this.#finished.catch(() => {})
+  }
+
+  /** Settles when all clients are connected and subscribed; rejects with the first failure. */
+  async ready(): Promise<void> {
+    await this.#ready
+  }
+
+  tell(command: WorkerCommand): void {
+    for (const worker of this.#workers) worker.postMessage(command)
+  }
+
+  /** Has the ledgers closed and the clients disconnected. */
+  async finish(): Promise<void> {
+    this.tell('finish')
+    await this.#finished
+  }
+
+  /** Ends all threads, whatever they are at. */
+  async terminate(): Promise<void> {
+    await Promise.all(this.#workers.map(worker => worker.terminate()))
+  }
+
+  /** Event loop of each thread: ms busy and ms idle since its start. */
+  loopTimes(): { active: number; idle: number }[] {
+    return this.#workers.map(worker => worker.performance.eventLoopUtilization())
+  }
+
+  #all(event: 'ready' | 'finished'): Promise<unknown> {
+    return Promise.all(
+      this.#workers.map(
+        worker =>
+          new Promise<void>((resolve, reject) => {
+            worker.on('message', (news: WorkerNews) => {
+              if (news.event === event) resolve()
+              else if (news.event === 'failed') reject(new ShoalError('PEER_GONE', { why: news.message }))
+              else if (news.event === 'lost' && event === 'ready')
+                this.#note(`${news.clientId}: ${news.message}`)
+            })
+            worker.on('error', reject)
+            worker.on('exit', code =>
+              reject(new ShoalError('PEER_GONE', { why: `a thread ended with ${code}` }))
+            )
+          })
+      )
+    )
+  }
+
+  #note(error: string): void {
+    if (this.errors.length < ERRORS_MAX) this.errors.push(error)
+  }
+}
+
+function deliveriesCrossThreads(plan: Plan, threads: number): boolean {
+  if (threads === 1) return false
+  const threadOf = new Map<number, number>()
+  for (const { publish, thread } of plan.clients) if (publish) threadOf.set(publish.firstStream, thread)
+  for (const { subscribe, thread } of plan.clients) {
+    if (!subscribe) continue
+    for (const [stream, owner] of threadOf) {
+      const inside = stream >= subscribe.firstStream && stream < subscribe.firstStream + subscribe.streams
+      if (inside && owner !== thread) return true
+    }
+  }
+  return false
+}
+
+/** A port from each thread to each other one, or none at all. */
+function connectPorts(threads: number, wanted: boolean): (MessagePort | undefined)[][] {
+  const ports: (MessagePort | undefined)[][] = Array.from({ length: threads }, () => [])
+  for (let a = 0; wanted && a < threads; a++) {
+    for (let b = a + 1; b < threads; b++) {
+      const { port1, port2 } = new MessageChannel()
+      ports[a]![b] = port1
+      ports[b]![a] = port2
+    }
+  }
+  return ports
+}

@@ -1,0 +1,47 @@
+// The load tool's command line: which scenario, against which brokers; prints, writes, and ends with
+// 0 when every message arrived once and in order, 1 when not, 2 for a wrong command, 3 when it could not run.
+import { realpathSync, writeFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+import { ShoalError } from '../broker/errors.ts'
+import { faultsOf } from './integrity.ts'
+import { checkOptions, type LoadOptions, optionsHelp, parseCommandLine } from './options.ts'
+import { SCENARIOS, type ScenarioName } from './plan.ts'
+import { consoleProgress, summary } from './report/console.ts'
+import { run } from './run.ts'
+
+function help(): string {
+  const scenarios = Object.entries(SCENARIOS).map(([name, means]) => `  ${name.padEnd(12)} ${means}`)
+  return ['load <scenario> [options]', '', 'Scenarios', ...scenarios, '', 'Options', optionsHelp()].join('\n')
+}
+
+async function runScenario(scenario: ScenarioName, options: LoadOptions): Promise<number> {
+  const result = await run(scenario, options, consoleProgress(process.stdout, options.quiet))
+  process.stdout.write(`${summary(result, options.allowLoss && options.qos === 0)}\n`)
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`)
+  return faultsOf(result.integrity, options.allowLoss && options.qos === 0).length === 0 ? 0 : 1
+}
+
+/** Runs the command line `args` (without node and script) and returns the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    const { words, raw } = parseCommandLine(args)
+    const [scenario] = words
+    if (raw.help === true || scenario === undefined) {
+      process.stdout.write(`${help()}\n`)
+      return raw.help === true ? 0 : 2
+    }
+    const options = checkOptions(raw)
+    if (!Object.hasOwn(SCENARIOS, scenario)) {
+      throw new ShoalError('OPTION_INVALID', { scenario, allowed: Object.keys(SCENARIOS).join(', ') })
+    }
+    return await runScenario(scenario as ScenarioName, options)
+  } catch (error) {
+    process.stderr.write(`load: ${error instanceof Error ? error.message : String(error)}\n`)
+    return error instanceof ShoalError && error.code === 'OPTION_INVALID' ? 2 : 3
+  }
+}
+
+const script = process.argv[1]
+if (script !== undefined && import.meta.url === pathToFileURL(realpathSync(script)).href) {
+  process.exitCode = await main(process.argv.slice(2))
+}

@@ -1,0 +1,284 @@
+// One MQTT connection of the load. It walks each chunk as it was read, without an object or a copy a
+// message: a PUBLISH becomes a line in the ledger and a count in the histogram, nothing else.
+import { Buffer } from 'node:buffer'
+import { connect as connectTcp, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { type IConnackPacket, type ISubackPacket, type Packet, parser } from 'mqtt-packet'
+import { ShoalError } from '../../broker/errors.ts'
+import { COUNTER, type Row } from '../board.ts'
+import { bucketOf } from '../latency.ts'
+import type { Ledger } from '../ledger.ts'
+import { nowUs, SENT_AT, SEQUENCE_AT, STAMP_BYTES, STREAM_AT } from '../stamp.ts'
+import type { Intake } from './intake.ts'
+import {
+  type Credentials,
+  connectPacket,
+  disconnectPacket,
+  type ProtocolVersion,
+  type Qos,
+  subscribePacket
+} from './packets.ts'
+
+export interface ClientOptions {
+  url: URL
+  clientId: string
+  version: ProtocolVersion
+  credentials: Credentials
+  /** An answer (TCP, CONNACK, SUBACK) later than this is a `TIMEOUT`. */
+  timeoutMs: number
+}
+
+/** What a client tells its thread. */
+export interface ClientEvents {
+  /** A chunk was decoded: windows may have opened. */
+  received(): void
+  /** All that was written has left for the kernel. */
+  drained(): void
+  /** The connection ended without being asked to. */
+  lost(error: Error): void
+}
+
+interface Awaited {
+  command: 'connack' | 'suback'
+  resolve: (packet: Packet) => void
+  reject: (error: Error) => void
+}
+
+export class MqttClient {
+  readonly options: ClientOptions
+  /** What this client should receive; none for one that only publishes. */
+  ledger: Ledger | undefined
+  /** PUBACKs that arrived. */
+  acknowledged = 0
+  /** The broker's Receive Maximum: QoS 1 messages that may be in flight to it. */
+  receiveMaximum = 65_535
+
+  readonly #row: Row
+  readonly #intake: Intake
+  readonly #events: ClientEvents
+  #socket: Socket | undefined
+  #carry: Buffer = Buffer.alloc(0)
+  #carried = 0
+  #acknowledgements = 0
+  #awaited: Awaited | undefined
+  #closing = false
+
+  constructor(options: ClientOptions, intake: Intake, row: Row, events: ClientEvents) {
+    this.options = options
+    this.#intake = intake
+    this.#row = row
+    this.#events = events
+  }
+
+  /** Connects and waits for CONNACK. Rejects with `PEER_REFUSED`, `PEER_GONE`, `TIMEOUT` or the system's error. */
+  async connect(): Promise<void> {
+    const { url, clientId, version, credentials } = this.options
+    const answer = this.#await('connack')
+    const socket = this.#open(url)
+    this.#socket = socket
+    socket.setNoDelay(true)
+    socket.write(connectPacket(clientId, version, credentials))
+    const packet = (await answer) as IConnackPacket
+    const code = packet.reasonCode ?? packet.returnCode ?? 0
+    if (code !== 0) {
+      this.close()
+      throw new ShoalError('PEER_REFUSED', { clientId, code })
+    }
+    this.receiveMaximum = packet.properties?.receiveMaximum ?? 65_535
+    this.#row.counters[COUNTER.connected]! += 1
+  }
+
+  /** Subscribes and waits for SUBACK. Rejects with `NOT_AUTHORISED` when the broker refuses the filter. */
+  async subscribe(filter: string, qos: Qos, ledger: Ledger): Promise<void> {
+    this.ledger = ledger
+    const answer = this.#await('suback')
+    this.#socket!.write(subscribePacket(filter, qos, this.options.version))
+    const packet = (await answer) as ISubackPacket
+    const granted = packet.granted[0]
+    const code = typeof granted === 'number' ? granted : undefined
+    if (code === undefined || code >= 0x80) throw new ShoalError('NOT_AUTHORISED', { filter, code })
+  }
+
+  /** Whether a write would go out at once: nothing is waiting in this process. */
+  get writable(): boolean {
+    return this.#socket !== undefined && this.#socket.writableLength === 0 && !this.#closing
+  }
+
+  /** Writes. The bytes may be changed again once `writable` is true. */
+  write(bytes: Uint8Array): void {
+    this.#socket!.write(bytes)
+  }
+
+  /** Says DISCONNECT and closes. */
+  close(): void {
+    if (this.#closing) return
+    this.#closing = true
+    this.#socket?.end(disconnectPacket(this.options.version))
+  }
+
+  /** Closes at once, without a word. */
+  destroy(): void {
+    this.#closing = true
+    this.#socket?.destroy()
+  }
+
+  #open(url: URL): Socket {
+    const secure = url.protocol === 'mqtts:'
+    const onread = {
+      buffer: this.#intake.read,
+      callback: (bytes: number) => {
+        this.#receive(bytes)
+        return true
+      }
+    }
+    const host = url.hostname.replace(/^\[|\]$/g, '')
+    const port = Number(url.port === '' ? (secure ? 8883 : 1883) : url.port)
+    // A TLS socket takes `onread` as a plain one does; only its types do not say so.
+    const secureOptions = { host, port, onread, rejectUnauthorized: false } as ConnectionOptions
+    const socket = secure ? connectTls(secureOptions) : connectTcp({ host, port, onread, noDelay: true })
+    socket.on('drain', () => this.#events.drained())
+    socket.on('error', error => this.#ended(error))
+    socket.on('close', () => this.#ended(new ShoalError('PEER_GONE', { clientId: this.options.clientId })))
+    return socket
+  }
+
+  #await(command: Awaited['command']): Promise<Packet> {
+    return new Promise((resolve, reject) => {
+      const deadline = setTimeout(() => {
+        this.destroy()
+        reject(new ShoalError('TIMEOUT', { clientId: this.options.clientId, waitingFor: command }))
+      }, this.options.timeoutMs)
+      this.#awaited = {
+        command,
+        resolve: packet => {
+          clearTimeout(deadline)
+          resolve(packet)
+        },
+        reject: error => {
+          clearTimeout(deadline)
+          reject(error)
+        }
+      }
+    })
+  }
+
+  #ended(error: Error): void {
+    this.#awaited?.reject(error)
+    this.#awaited = undefined
+    if (this.#closing) return
+    this.#closing = true
+    this.#row.counters[COUNTER.disconnected]! += 1
+    this.#events.lost(error)
+  }
+
+  /** Decodes the `length` bytes that the kernel put at `intake.read`, after what was carried over. */
+  #receive(length: number): void {
+    const { bytes, headroom } = this.#intake
+    const end = headroom + length
+    let at = headroom - this.#carried
+    if (this.#carried > 0) this.#carry.copy(bytes, at, 0, this.#carried)
+    const timeUs = nowUs()
+    while (end - at >= 2) {
+      let rest = bytes[at + 1]!
+      let body = at + 2
+      if (rest > 127) {
+        rest &= 127
+        let shift = 7
+        while (body < end && shift <= 21) {
+          const digit = bytes[body++]!
+          rest += (digit & 127) << shift
+          shift += 7
+          if (digit < 128) break
+        }
+        if (bytes[body - 1]! > 127 && body - at < 5) break // the length itself is cut off
+      }
+      if (rest > headroom) {
+        this.#fail(new ShoalError('PAYLOAD_TOO_LARGE', { bytes: rest, most: headroom }))
+        return
+      }
+      const next = body + rest
+      if (next > end) break
+      const first = bytes[at]!
+      if (first >>> 4 === 3) this.#takePublish(first, body, next, timeUs)
+      else if (first === 0x40) this.#takeAcknowledgement(body, rest)
+      else this.#takeOther(at, next)
+      at = next
+    }
+    this.#carryOver(at, end)
+    this.#row.counters[COUNTER.bytes]! += length
+    if (this.#acknowledgements > 0) this.#flushAcknowledgements()
+    this.#events.received()
+  }
+
+  #takePublish(first: number, body: number, end: number, timeUs: number): void {
+    const { bytes, view } = this.#intake
+    let payload = body + 2 + ((bytes[body]! << 8) | bytes[body + 1]!)
+    if ((first & 0x06) !== 0) {
+      this.#acknowledge((bytes[payload]! << 8) | bytes[payload + 1]!)
+      payload += 2
+    }
+    if (this.options.version === 5) {
+      let properties = bytes[payload]!
+      if (properties > 127) properties = (properties & 127) + (bytes[++payload]! << 7)
+      payload += 1 + properties
+    }
+    const { counters, latencies } = this.#row
+    if (this.ledger === undefined || end - payload < STAMP_BYTES) {
+      counters[COUNTER.foreign]! += 1
+      return
+    }
+    counters[COUNTER.deliveries]! += 1
+    this.ledger.take(view.getUint32(payload + STREAM_AT, true), view.getUint32(payload + SEQUENCE_AT, true))
+    latencies[bucketOf(timeUs - view.getFloat64(payload + SENT_AT, true))]! += 1
+  }
+
+  #takeAcknowledgement(body: number, rest: number): void {
+    this.acknowledged += 1
+    this.#row.counters[COUNTER.acknowledged]! += 1
+    if (rest > 2 && this.#intake.bytes[body + 2]! >= 0x80) this.#row.counters[COUNTER.refused]! += 1
+  }
+
+  #acknowledge(packetId: number): void {
+    const { acknowledgements } = this.#intake
+    const at = this.#acknowledgements * 4
+    acknowledgements[at + 2] = packetId >>> 8
+    acknowledgements[at + 3] = packetId & 0xff
+    this.#acknowledgements += 1
+    if (at + 4 === acknowledgements.length) this.#flushAcknowledgements()
+  }
+
+  #flushAcknowledgements(): void {
+    const bytes = this.#acknowledgements * 4
+    this.#acknowledgements = 0
+    if (!this.#closing) this.#socket!.write(Buffer.from(this.#intake.acknowledgements.subarray(0, bytes)))
+  }
+
+  #takeOther(at: number, end: number): void {
+    const decoder = parser({ protocolVersion: this.options.version })
+    decoder.on('error', error => this.#fail(error))
+    decoder.on('packet', packet => {
+      if (packet.cmd === this.#awaited?.command) {
+        const { resolve } = this.#awaited
+        this.#awaited = undefined
+        resolve(packet)
+      } else if (packet.cmd === 'disconnect') {
+        this.#fail(
+          new ShoalError('PEER_GONE', { clientId: this.options.clientId, reason: packet.reasonCode })
+        )
+      }
+    })
+    decoder.parse(Buffer.from(this.#intake.bytes.subarray(at, end)))
+  }
+
+  #carryOver(at: number, end: number): void {
+    this.#carried = end - at
+    if (this.#carried === 0) return
+    if (this.#carry.length < this.#carried) this.#carry = Buffer.allocUnsafeSlow(this.#intake.headroom)
+    this.#intake.bytes.copy(this.#carry, 0, at, end)
+  }
+
+  #fail(error: Error): void {
+    this.#ended(error)
+    this.destroy()
+  }
+}

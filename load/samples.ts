@@ -1,0 +1,102 @@
+// Readings of the board, the brokers and the generator at one moment, and what lies between two of them.
+import type { Board } from './board.ts'
+import type { Crew } from './crew.ts'
+import { percentileUs, summarise } from './latency.ts'
+import { type Usage, usageOf } from './processes.ts'
+import type { GeneratorFigures, ProcessFigures, TimelinePoint } from './result.ts'
+import { nowUs } from './stamp.ts'
+
+/** A thread busy for this share of the time had no room to do more. */
+const BUSY_LIMIT_PERCENT = 92
+/** Open loop: messages that leave later than this spoil the latencies. */
+const LATE_LIMIT_US = 1_000
+
+export interface Sample {
+  atUs: number
+  published: number
+  deliveries: number
+  settled: number
+  latencies: Float64Array
+  lateness: Float64Array
+  usage: Usage[]
+  generatorCpuUs: number
+  loopTimes: { active: number; idle: number }[]
+}
+
+export function takeSample(board: Board, crew: Crew, pids: readonly number[]): Sample {
+  const { user, system } = process.cpuUsage()
+  return {
+    usage: usageOf(pids),
+    atUs: nowUs(),
+    published: board.publishedTotal(),
+    deliveries: board.total('deliveries'),
+    settled: board.settledTotal(),
+    latencies: board.distribution('latencies'),
+    lateness: board.distribution('lateness'),
+    generatorCpuUs: user + system,
+    loopTimes: crew.loopTimes()
+  }
+}
+
+/** Counts of `to` that `from` did not have. */
+export function difference(from: Float64Array, to: Float64Array): Float64Array {
+  return to.map((count, bucket) => count - from[bucket]!)
+}
+
+function cpuUs(usage: readonly Usage[]): number {
+  return usage.reduce((sum, { userUs, systemUs }) => sum + userUs + systemUs, 0)
+}
+
+export function timelinePoint(from: Sample, to: Sample, startUs: number, fanout: number): TimelinePoint {
+  const seconds = (to.atUs - from.atUs) / 1e6
+  const latencies = difference(from.latencies, to.latencies)
+  return {
+    seconds: (to.atUs - startUs) / 1e6,
+    publishedPerSecond: (to.published - from.published) / seconds,
+    deliveriesPerSecond: (to.deliveries - from.deliveries) / seconds,
+    p50Us: percentileUs(latencies, 0.5),
+    p99Us: percentileUs(latencies, 0.99),
+    inFlight: Math.max(0, to.published - to.settled / fanout),
+    brokerCpuPercent: (cpuUs(to.usage) - cpuUs(from.usage)) / seconds / 1e4,
+    brokerRssKib: to.usage.reduce((sum, { rssKib }) => sum + rssKib, 0)
+  }
+}
+
+/** What each broker process used between the first and the last of `samples`. */
+export function processFigures(pids: readonly number[], samples: readonly Sample[]): ProcessFigures[] {
+  const from = samples[0]!
+  const to = samples.at(-1)!
+  return pids.map((pid, i) => {
+    const userUs = to.usage[i]!.userUs - from.usage[i]!.userUs
+    const systemUs = to.usage[i]!.systemUs - from.usage[i]!.systemUs
+    return {
+      pid,
+      userUs,
+      systemUs,
+      cpuPercent: ((userUs + systemUs) / (to.atUs - from.atUs)) * 100,
+      rssKib: to.usage[i]!.rssKib,
+      rssKibMax: Math.max(...samples.map(sample => sample.usage[i]!.rssKib))
+    }
+  })
+}
+
+/**
+ * What the generator used. Busy all the time, it still was not the limit when the brokers were so too.
+ * In open loop it spins, so there the lateness of its messages is the measure.
+ */
+export function generatorFigures(from: Sample, to: Sample, openLoop: boolean): GeneratorFigures {
+  const busyPercent = Math.max(
+    ...to.loopTimes.map((loop, thread) => {
+      const active = loop.active - from.loopTimes[thread]!.active
+      const idle = loop.idle - from.loopTimes[thread]!.idle
+      return (active / (active + idle)) * 100
+    })
+  )
+  const lateness = openLoop ? summarise(difference(from.lateness, to.lateness)) : undefined
+  const brokerCpuPercent = ((cpuUs(to.usage) - cpuUs(from.usage)) / (to.atUs - from.atUs)) * 100
+  const brokersHadRoom = to.usage.length === 0 || brokerCpuPercent < BUSY_LIMIT_PERCENT * to.usage.length
+  const wasTheLimit = lateness
+    ? lateness.p99Us > LATE_LIMIT_US
+    : busyPercent > BUSY_LIMIT_PERCENT && brokersHadRoom
+  return { cpuUs: to.generatorCpuUs - from.generatorCpuUs, busyPercent, lateness, wasTheLimit }
+}
