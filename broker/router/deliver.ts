@@ -1,0 +1,103 @@
+// From the owner to the nodes, and from a node to its subscribers. A delivery of QoS >= 1 stays in the
+// peer's row until the peer has taken it; when a link breaks the row goes on where the peer left off.
+import type { Link } from '../link/link.ts'
+import type { Message } from '../message.ts'
+import type { Topic } from '../topics/topic.ts'
+import type { Origin } from './origin.ts'
+import type { Peer } from './peer.ts'
+import { Pending } from './pending.ts'
+import type { Router } from './router.ts'
+
+export class Delivering {
+  readonly #router: Router
+
+  constructor(router: Router) {
+    this.#router = router
+  }
+
+  /** QoS 0: sent if there is a way and room, else dropped and counted. */
+  unacknowledged(peer: Peer, message: Message): void {
+    const router = this.#router
+    const link = peer.link
+    if (link === null || !peer.resumed || link.bufferedBytes > router.options.linkBufferBytesMax) {
+      router.counters.droppedLinkFull++
+      return
+    }
+    link.deliver(message)
+    router.counters.sentToNodes++
+  }
+
+  /** QoS >= 1: `pending.remaining` must already count this peer. */
+  acknowledged(peer: Peer, pending: Pending): void {
+    peer.inflight.push(pending)
+    if (peer.link !== null && peer.resumed) this.#send(peer.link, pending)
+  }
+
+  /** Calls `settled` once every live member has taken all that was delivered to it so far. */
+  barrier(settled: () => void): void {
+    const pending = new Pending(null, null, 1, settled)
+    for (const peer of this.#router.view.peers.values()) {
+      pending.remaining++
+      this.acknowledged(peer, pending)
+    }
+    this.release(pending)
+  }
+
+  /** The peer has taken the first `count` of its row. */
+  taken(peer: Peer, count: number): void {
+    while (peer.acked < count && peer.inflightCount > 0) this.release(peer.shiftInflight())
+  }
+
+  /** The peer told where its side of the row stands; what it has not taken is sent again, in order. */
+  resume(peer: Peer, session: number, count: number): void {
+    if (session === peer.session) this.taken(peer, count)
+    peer.resumed = true
+    const link = peer.link
+    if (link === null) return
+    for (let i = peer.inflightHead; i < peer.inflight.length; i++) this.#send(link, peer.inflight[i]!)
+  }
+
+  /** The peer is gone: nobody waits for it any more. */
+  abandon(peer: Peer): void {
+    while (peer.inflightCount > 0) this.release(peer.shiftInflight())
+  }
+
+  /** One less to wait for. */
+  release(pending: Pending): void {
+    if (--pending.remaining > 0 || pending.abandoned) return
+    if (pending.settled !== null) pending.settled()
+    else this.#router.ordering.settled(pending, 0)
+  }
+
+  /** To the subscribers of this node. Returns how many matched. A message that was already here is not delivered again. */
+  local(topic: Topic<Peer>, message: Message): number {
+    const router = this.#router
+    if (message.qos > 0 && message.origin !== null) {
+      if (!(message.origin as Origin).taken.add(message.sequence)) {
+        router.counters.duplicates++
+        return 1
+      }
+    }
+    const subscriptions = router.subscriptions
+    if (topic.matchesVersion !== subscriptions.version) {
+      topic.matches = subscriptions.match(topic.name)
+      topic.matchesVersion = subscriptions.version
+    }
+    const matches = topic.matches
+    if (message.retain) router.scanning.saw(message)
+    for (let i = 0; i < matches.length; i++) {
+      const match = matches[i]!
+      match.subscriber.deliver(message, match, false)
+    }
+    router.counters.delivered += matches.length
+    return matches.length
+  }
+
+  #send(link: Link, pending: Pending): void {
+    if (pending.message === null) link.barrier()
+    else {
+      link.deliver(pending.message)
+      this.#router.counters.sentToNodes++
+    }
+  }
+}

@@ -1,0 +1,210 @@
+// The owner's part: gives each message its place in the topic's order, retains it, sends it to every
+// node with a subscriber, and tells the publisher when all have taken it. After a change of owner it
+// keeps messages for subscribers that have not announced themselves here yet (DESIGN: guarantee 3).
+import type { Message } from '../message.ts'
+import type { Topic } from '../topics/topic.ts'
+import type { Origin } from './origin.ts'
+import type { Peer } from './peer.ts'
+import { Pending } from './pending.ts'
+import type { Router } from './router.ts'
+
+const REASON_SUCCESS = 0x00
+const REASON_NO_SUBSCRIBERS = 0x10
+
+export class Ordering {
+  readonly #router: Router
+  /** Messages of gained topics since the last agreement, for late subscribers; in the topic's order. */
+  readonly #replay = new Map<Topic<Peer>, Pending[]>()
+  #replayCount = 0
+  /** Acknowledgements held back until all nodes agree. */
+  #heldBack: Pending[] = []
+  readonly #gated = new Set<Topic<Peer>>()
+  #gatedCount = 0
+
+  constructor(router: Router) {
+    this.#router = router
+  }
+
+  /** Messages that wait for an old owner to finish. */
+  get gatedCount(): number {
+    return this.#gatedCount
+  }
+
+  /** Messages kept for subscribers that may be late. */
+  get replayCount(): number {
+    return this.#replayCount
+  }
+
+  /**
+   * Orders a message of a topic that this node owns. `from` is the node that sent it here, null for a client of this
+   * node. While an old owner may still be ordering, the message waits.
+   */
+  accept(topic: Topic<Peer>, message: Message, from: Peer | null): void {
+    if (topic.gated) {
+      topic.gate ??= []
+      topic.gate.push({ message, from })
+      this.#gated.add(topic)
+      this.#gatedCount++
+      return
+    }
+    if (message.qos > 0 && message.origin !== null && this.#isDuplicate(message, from)) return
+    this.#order(topic, message, from)
+  }
+
+  #isDuplicate(message: Message, from: Peer | null): boolean {
+    const router = this.#router
+    const origin = message.origin as Origin
+    if (origin.ordered.add(message.sequence)) return false
+    router.counters.duplicates++
+    const pending = origin.pending.get(message.sequence)
+    if (pending === undefined) this.acknowledge(message, from, REASON_SUCCESS)
+    else pending.from = from
+    return true
+  }
+
+  #order(topic: Topic<Peer>, message: Message, from: Peer | null): void {
+    const router = this.#router
+    if (topic.epoch === 0) {
+      topic.epoch = router.hybridClock.next()
+      topic.offset = 0
+    }
+    message.epoch = topic.epoch
+    message.offset = ++topic.offset
+    router.counters.ordered++
+    if (message.retain) router.retain(message, router.hybridClock.next())
+    if (topic.routesVersion !== router.routes.version) {
+      topic.routes = []
+      router.routes.match(topic.name, topic.routes)
+      topic.routesVersion = router.routes.version
+    }
+    if (message.qos === 0) this.#orderUnacknowledged(topic, message)
+    else this.#orderAcknowledged(topic, message, from)
+  }
+
+  #orderUnacknowledged(topic: Topic<Peer>, message: Message): void {
+    const { delivering } = this.#router
+    const routes = topic.routes
+    if (topic.gained) this.#keep(topic, new Pending(message, null, 0, null))
+    for (let i = 0; i < routes.length; i++) delivering.unacknowledged(routes[i]!, message)
+    delivering.local(topic, message)
+  }
+
+  #orderAcknowledged(topic: Topic<Peer>, message: Message, from: Peer | null): void {
+    const { delivering, publishing } = this.#router
+    const routes = topic.routes
+    if (routes.length === 0 && !topic.gained) {
+      const count = delivering.local(topic, message)
+      this.acknowledge(message, from, count > 0 ? REASON_SUCCESS : REASON_NO_SUBSCRIBERS)
+      return
+    }
+    // It may be sent on to yet another owner, so it needs a name by which receivers know it again.
+    if (topic.gained && message.origin === null) {
+      publishing.name(message)
+      this.#originOf(message)!.ordered.add(message.sequence)
+    }
+    const pending = new Pending(message, from, routes.length, null)
+    this.#originOf(message)?.pending.set(message.sequence, pending)
+    if (topic.gained) {
+      pending.remaining++
+      this.#heldBack.push(pending)
+      this.#keep(topic, pending)
+    }
+    for (let i = 0; i < routes.length; i++) delivering.acknowledged(routes[i]!, pending)
+    delivering.local(topic, message)
+  }
+
+  /** Every node has taken it. */
+  settled(pending: Pending, reason: number): void {
+    const message = pending.message!
+    this.#originOf(message)?.pending.delete(message.sequence)
+    this.acknowledge(message, pending.from, reason)
+  }
+
+  /** Tells whoever sent it here. A node whose link is down will ask again. */
+  acknowledge(message: Message, from: Peer | null, reason: number): void {
+    if (message.qos === 0) return
+    if (from === null) message.receipt?.published(message.token, reason)
+    else from.link?.publishAck(message.origin!, message.sequence, message.sequence, reason)
+  }
+
+  /** A subscriber's node has announced a route that it had with another owner: it gets what it may have missed. */
+  replay(topic: Topic<Peer>, peer: Peer): void {
+    const { delivering } = this.#router
+    for (const pending of this.#replay.get(topic) ?? []) {
+      const message = pending.message!
+      if (message.qos === 0) delivering.unacknowledged(peer, message)
+      else if (pending.remaining > 0) {
+        pending.remaining++
+        delivering.acknowledged(peer, pending)
+      }
+    }
+  }
+
+  /** All nodes agree: nobody is late any more. */
+  agreed(): void {
+    this.#replay.clear()
+    this.#replayCount = 0
+    const heldBack = this.#heldBack
+    this.#heldBack = []
+    for (const pending of heldBack) if (!pending.abandoned) this.#router.delivering.release(pending)
+  }
+
+  /**
+   * The ring has changed. What was ordered here but held back, of topics that are another's now, is published again
+   * there: the new owner's routes will be complete, ours no longer.
+   */
+  releaseLost(): void {
+    const { view, publishing } = this.#router
+    for (const [topic, kept] of this.#replay) {
+      view.refresh(topic)
+      if (topic.owner === view.self) continue
+      this.#replay.delete(topic)
+      this.#replayCount -= kept.length
+      for (const pending of kept) {
+        const message = pending.message!
+        if (message.qos === 0 || pending.abandoned || pending.remaining === 0) continue
+        pending.abandoned = true
+        const origin = this.#originOf(message)!
+        origin.pending.delete(message.sequence)
+        origin.ordered.delete(message.sequence)
+        publishing.route(topic, message, pending.from)
+      }
+    }
+    this.#heldBack = this.#heldBack.filter(pending => !pending.abandoned)
+  }
+
+  /** Orders what waits at gates that have opened, and sends on what waits for topics that are another's now. */
+  openGates(): void {
+    const { view, publishing } = this.#router
+    for (const topic of this.#gated) {
+      view.refresh(topic)
+      if (topic.gated) continue
+      const waiting = topic.gate ?? []
+      topic.gate = null
+      this.#gated.delete(topic)
+      this.#gatedCount -= waiting.length
+      for (const { message, from } of waiting) {
+        if (from !== null && from.gone && message.qos === 0) continue
+        publishing.route(topic, message, from)
+      }
+    }
+  }
+
+  #keep(topic: Topic<Peer>, pending: Pending): void {
+    let kept = this.#replay.get(topic)
+    if (kept === undefined) {
+      kept = []
+      this.#replay.set(topic, kept)
+    }
+    if (this.#replayCount >= this.#router.options.replayMax) {
+      this.#router.counters.replayOverflows++
+      if (kept.length === 0) return
+      kept.shift()
+    } else this.#replayCount++
+    kept.push(pending)
+  }
+
+  #originOf(message: Message): Origin | null {
+    return message.origin as Origin | null
+  }
+}

@@ -1,0 +1,286 @@
+// From a client, or another node, to the owner of the topic. A message of QoS >= 1 that goes to another
+// node is kept until that node has acknowledged it; if the node dies first, it goes to the next owner.
+//
+// When a topic changes hands while its old owner lives, a fence keeps order: this node asks the old
+// owner "have you dealt with all I sent you?", and publishes on the topics that moved wait for the answer.
+import type { Message } from '../message.ts'
+import { moves } from '../ring/moves.ts'
+import type { Ring } from '../ring/ring.ts'
+import type { Topic } from '../topics/topic.ts'
+import { type Origin, Outgoing } from './origin.ts'
+import type { Peer } from './peer.ts'
+import type { Router } from './router.ts'
+import type { Fence } from './view.ts'
+
+/** A message is passed on at most twice by nodes that do not own its topic. */
+const HOPS_MAX = 2
+/** Fences follow messages that were passed on, no further than messages are. */
+const FENCE_DEPTH_MAX = 2
+const FENCE_TIMEOUT_MS = 2000
+const FENCE_RETRY_MS = 20
+/** Two nodes could wait for each other only through two wrong views of the ring; this ends even that. */
+const FENCE_GIVE_UP_MS = 10_000
+
+export class Publishing {
+  readonly #router: Router
+  #sequence = 0
+  #oldest = 1
+  /** Behind a fence, or without an owner; in the order in which they came. */
+  #held: { topic: Topic<Peer>; message: Message; from: Peer | null; outgoing: Outgoing | null }[] = []
+  #whenDrained: (() => void)[] = []
+  #whenReleased: (() => void)[] = []
+  /** Peers that ask us to slow down, ourselves included. */
+  readonly pressing = new Set<Peer>()
+  /** Some message was passed on too often: our view of the ring, or another's, is old. Tried again later. */
+  #stranded = false
+
+  constructor(router: Router) {
+    this.#router = router
+  }
+
+  /** Messages sent to other nodes and not acknowledged, or waiting to be sent. */
+  get waiting(): number {
+    let count = this.#held.length
+    for (const origin of this.#router.origins.values()) count += origin.outgoing.size
+    return count
+  }
+
+  /** False: the way is congested. The message was taken all the same. */
+  publish(message: Message): boolean {
+    const router = this.#router
+    let topic = message.topic as Topic<Peer>
+    if (topic.evicted) {
+      topic = router.topics.get(topic.name)
+      message.topic = topic
+    }
+    topic.used = true
+    router.counters.published++
+    this.route(topic, message, null)
+    const owner = topic.owner
+    if (owner === router.self) return !router.self.pressed && topic.gate === null
+    return owner !== null && !owner.pressed && owner.congestedSince === -1 && this.#windowOpen && this.#held.length === 0
+  }
+
+  /** Calls `run` at the next tick if no way is congested, else once none is. */
+  whenDrained(run: () => void): void {
+    this.#whenDrained.push(run)
+    this.#router.clock.defer(() => this.drained())
+  }
+
+  /** Lets those go on who wait, if nothing is congested. */
+  drained(): void {
+    if (this.#whenDrained.length === 0) return
+    if (this.pressing.size > 0 || this.#held.length > 0 || !this.#windowOpen || this.#router.ordering.gatedCount > 0) return
+    for (const peer of this.#router.view.peers.values()) if (peer.congestedSince !== -1) return
+    const waiting = this.#whenDrained
+    this.#whenDrained = []
+    for (const run of waiting) run()
+  }
+
+  /** Orders it here, or sends it to its owner. `from` wants the acknowledgement; null: a client of this node. */
+  route(topic: Topic<Peer>, message: Message, from: Peer | null): void {
+    const { view, ordering } = this.#router
+    if (topic.viewVersion !== view.version) view.refresh(topic)
+    if (topic.owner === view.self && (!topic.held || from !== null)) {
+      ordering.accept(topic, message, from)
+      return
+    }
+    let outgoing: Outgoing | null = null
+    if (message.qos > 0) {
+      if (message.origin === null) this.name(message)
+      const known = this.#originOf(message).outgoing.get(message.sequence)
+      if (known !== undefined) {
+        known.from = from
+        return
+      }
+      outgoing = new Outgoing(message, from)
+      this.#originOf(message).outgoing.set(message.sequence, outgoing)
+    }
+    this.#send(topic, message, from, outgoing)
+  }
+
+  /** Gives a message of this node the name by which every node knows it again. */
+  name(message: Message): void {
+    message.origin = this.#router.self.origin
+    message.sequence = ++this.#sequence
+  }
+
+  /** The node that was taken for the owner has settled `first..last` of `origin`. */
+  acknowledged(origin: Origin, first: number, last: number, reason: number): void {
+    for (let sequence = first; sequence <= last; sequence++) {
+      const outgoing = origin.outgoing.get(sequence)
+      if (outgoing === undefined) continue
+      origin.outgoing.delete(sequence)
+      this.#router.ordering.acknowledge(outgoing.message, outgoing.from, reason)
+    }
+    if (this.#whenDrained.length > 0) this.drained()
+  }
+
+  /** A link to `peer` is up: it gets again, in order, what it has not acknowledged. */
+  resend(peer: Peer): void {
+    for (const origin of this.#router.origins.values()) {
+      for (const outgoing of origin.outgoing.values()) {
+        if (outgoing.via === peer) peer.link?.publish(outgoing.message)
+      }
+    }
+  }
+
+  /** Raises a fence for every living node that lost topics and may hold messages of ours. */
+  raiseFences(before: Ring): void {
+    const { view } = this.#router
+    const losers = new Set<string | null>()
+    for (const move of moves(before, view.ring)) losers.add(move.before)
+    for (const peer of view.peers.values()) {
+      if (!losers.has(peer.id) || peer.published === peer.publishedConfirmed) continue
+      const fence = { peer, ring: before }
+      view.fences.add(fence)
+      this.#askFence(fence)
+    }
+    view.touch()
+  }
+
+  /** The ring has changed: what went to a node that is gone, or to nobody, goes to its owner now. */
+  reroute(): void {
+    const { origins, view, ordering } = this.#router
+    for (const origin of origins.values()) {
+      for (const [sequence, outgoing] of origin.outgoing) {
+        if (outgoing.held || (outgoing.via !== null && !outgoing.via.gone)) continue
+        const message = outgoing.message
+        const topic = this.#router.topicOf(message)
+        view.refresh(topic)
+        message.hops = 0
+        if (topic.owner === view.self && (!topic.held || outgoing.from !== null)) {
+          origin.outgoing.delete(sequence)
+          ordering.accept(topic, message, outgoing.from)
+        } else this.#send(topic, message, outgoing.from, outgoing)
+      }
+    }
+    this.releaseHeld()
+  }
+
+  /** Tries again what was passed on too often; call now and then. */
+  retryStranded(): void {
+    if (!this.#stranded) return
+    this.#stranded = false
+    this.reroute()
+  }
+
+  /** Sends on what is no longer held, in the order in which it came. */
+  releaseHeld(): void {
+    const { view, ordering } = this.#router
+    if (this.#held.length > 0) {
+      const held = this.#held
+      this.#held = []
+      for (const { topic, message, from, outgoing } of held) {
+        view.refresh(topic)
+        if (outgoing !== null) outgoing.held = false
+        if (topic.owner === view.self && (!topic.held || from !== null)) {
+          if (outgoing !== null) this.#originOf(message).outgoing.delete(message.sequence)
+          ordering.accept(topic, message, outgoing === null ? from : outgoing.from)
+        } else this.#send(topic, message, from, outgoing)
+      }
+    }
+    if (this.#held.length === 0) {
+      const waiting = this.#whenReleased
+      this.#whenReleased = []
+      for (const run of waiting) run()
+      this.drained()
+    }
+  }
+
+  /**
+   * A publisher asks whether all it sent here is dealt with: ordered here, or received by the owner it was passed on
+   * to. Answers at once when nothing was passed on.
+   */
+  fence(asker: Peer, depth: number, answer: () => void): void {
+    if (depth >= FENCE_DEPTH_MAX) return answer()
+    if (this.#held.some(({ from, outgoing }) => (outgoing === null ? from : outgoing.from) === asker)) {
+      this.#whenReleased.push(() => this.fence(asker, depth, answer))
+      return
+    }
+    const asked = [...this.#router.view.peers.values()].filter(peer => peer.passedOn > peer.passedOnConfirmed)
+    let left = asked.length
+    if (left === 0) return answer()
+    for (const peer of asked) {
+      const passedOn = peer.passedOn
+      this.#ask(peer, depth + 1, this.#router.clock.now(), () => {
+        peer.passedOnConfirmed = Math.max(peer.passedOnConfirmed, passedOn)
+        if (--left === 0) answer()
+      })
+    }
+  }
+
+  #send(topic: Topic<Peer>, message: Message, from: Peer | null, outgoing: Outgoing | null): void {
+    const router = this.#router
+    const owner = topic.owner
+    if (topic.held || owner === null) {
+      if (outgoing === null && this.#held.length >= router.options.publishWindow) {
+        router.counters.droppedQueueFull++
+        return
+      }
+      if (outgoing !== null) outgoing.held = true
+      this.#held.push({ topic, message, from, outgoing })
+      return
+    }
+    if (from !== null) {
+      if (message.hops >= HOPS_MAX) {
+        if (outgoing === null) router.counters.droppedHops++
+        else this.#stranded = true
+        return
+      }
+      message.hops++
+      router.counters.passedOn++
+      owner.passedOn++
+    }
+    if (outgoing !== null) outgoing.via = owner
+    owner.published++
+    const link = owner.link
+    if (link === null) {
+      if (outgoing === null) router.counters.droppedLinkFull++
+    } else if (outgoing === null && link.bufferedBytes > router.options.linkBufferBytesMax) {
+      router.counters.droppedLinkFull++
+    } else link.publish(message)
+  }
+
+  #askFence(fence: Fence): void {
+    const { peer } = fence
+    const published = peer.published
+    this.#ask(peer, 1, this.#router.clock.now(), () => {
+      peer.publishedConfirmed = Math.max(peer.publishedConfirmed, published)
+      this.#router.view.fences.delete(fence)
+      this.#router.view.touch()
+      this.releaseHeld()
+    })
+  }
+
+  /** Asks until there is an answer, the peer is gone, or it has taken too long to be worth the wait. */
+  #ask(peer: Peer, depth: number, since: number, answered: () => void): void {
+    const router = this.#router
+    if (peer.gone || router.closed) return answered()
+    if (router.clock.now() - since > FENCE_GIVE_UP_MS) {
+      router.counters.fencesGivenUp++
+      return answered()
+    }
+    const again = (): void => {
+      router.clock.after(FENCE_RETRY_MS, () => this.#ask(peer, depth, since, answered))
+    }
+    if (peer.link === null) return again()
+    peer.link.requestCallback('fence', { depth }, FENCE_TIMEOUT_MS, error => {
+      if (error === null) answered()
+      else again()
+    })
+  }
+
+  /** The numbers under way are not further apart than the window, so that receivers can remember them all. */
+  get #windowOpen(): boolean {
+    const { self, options } = this.#router
+    if (this.#sequence - this.#oldest < options.publishWindow) return true
+    const oldest = self.origin.outgoing.keys().next()
+    this.#oldest = oldest.done === true ? this.#sequence + 1 : oldest.value
+    return this.#sequence - this.#oldest < options.publishWindow
+  }
+
+  #originOf(message: Message): Origin {
+    return message.origin as Origin
+  }
+}

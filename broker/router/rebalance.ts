@@ -1,0 +1,224 @@
+// From membership to the ring, and what has to happen when the ring changes. Each node, on its own:
+//
+//   1. tells all: my part for this ring is not in yet
+//   2. as a publisher, raises fences at living nodes that lost topics, and sends what a dead node had again
+//   3. as an owner, passes on what it must not order any more
+//   4. as a subscriber, announces its routes to the new owners
+//   5. as an owner that lost topics, waits until all it had ordered is taken, and hands retained messages over
+//   6. tells all: my part for this ring is in
+//
+// When every member has said 6 for the same ring, the ring is agreed: see view.ts.
+import { ShoalError } from '../errors.ts'
+import { moves } from '../ring/moves.ts'
+import { Ring } from '../ring/ring.ts'
+import type { Timer } from '../runtime/clock.ts'
+import { integer } from './control.ts'
+import type { Peer } from './peer.ts'
+import type { Router } from './router.ts'
+
+/** How often nodes compare what they know of each other. */
+const STATE_PERIOD_MS = 1000
+/** Retained messages cleared longer ago than this are no longer remembered as cleared. */
+const TOMBSTONE_AGE_MS = 3_600_000
+
+export interface RingMember {
+  readonly id: string
+  readonly instance: string
+  /** On the ring. */
+  readonly serving: boolean
+  /** A gateway only. */
+  readonly client: boolean
+}
+
+export class Rebalancing {
+  readonly #router: Router
+  /** The digest of the ring for which our part is in; -1: none. */
+  #in = -1
+  #whenAgreed: (() => void)[] = []
+  #sinceHandover = 0
+  readonly #timer: Timer
+
+  constructor(router: Router) {
+    this.#router = router
+    router.control.onFire('view', (peer, body) => this.#heard(peer, integer(body, 'ring'), integer(body, 'stamp')))
+    router.control.onFire('state', (peer, body) => this.#compare(peer, body))
+    router.control.onRequest('fence', (peer, body, reply) => {
+      router.publishing.fence(peer, integer(body, 'depth'), () => reply.send({}))
+      return undefined
+    })
+    this.#timer = router.clock.every(STATE_PERIOD_MS, () => this.#tick())
+  }
+
+  /** The members have changed; `members` are all that are not dead, this node included. */
+  membersChanged(members: readonly RingMember[]): void {
+    const router = this.#router
+    const { view } = router
+    const living = new Map(members.map(member => [member.id, member]))
+    const lost: Peer[] = []
+    for (const peer of view.peers.values()) {
+      const member = living.get(peer.id)
+      if (member === undefined ? peer.wasMember : member.instance !== peer.instance) lost.push(peer)
+    }
+    for (const peer of lost) this.#forget(peer)
+    for (const member of members) {
+      if (member.id === router.self.id) continue
+      const peer = router.peerOf(member.id, member.instance)
+      peer.wasMember = true
+      peer.client = member.client
+    }
+    const serving = members.filter(member => member.serving && !member.client).map(({ id }) => ({ id }))
+    const ring = new Ring(serving, router.options.replicaPoints)
+    if (ring.digest !== view.ring.digest) this.#changeRing(ring)
+    else view.touch()
+    if (lost.length > 0) this.#afterLoss()
+    this.check()
+  }
+
+  /** A peer that is no member, and whose link has closed, is gone too. */
+  peerLost(peer: Peer): void {
+    this.#forget(peer)
+    this.#router.view.touch()
+    this.#afterLoss()
+    this.check()
+  }
+
+  /** A link to the peer is up. */
+  sayTo(peer: Peer): void {
+    const { view, hybridClock } = this.#router
+    const ring = this.#in === view.ring.digest ? this.#in : -1
+    peer.link?.fire('view', { ring, stamp: hybridClock.last })
+  }
+
+  /** Settles when all members agree on the ring, or after `timeoutMs`. */
+  agreement(timeoutMs: number): Promise<void> {
+    if (this.#isAgreed) return Promise.resolve()
+    return new Promise(resolve => {
+      const timer = this.#router.clock.after(timeoutMs, resolve)
+      this.#whenAgreed.push(() => {
+        timer.cancel()
+        resolve()
+      })
+    })
+  }
+
+  close(): void {
+    this.#timer.cancel()
+    this.#wake()
+  }
+
+  /** Everyone has said that their part for our ring is in, and so have we. */
+  get #isAgreed(): boolean {
+    const { view } = this.#router
+    return this.#in === view.ring.digest && view.agreed
+  }
+
+  #changeRing(ring: Ring): void {
+    const router = this.#router
+    const { view, publishing, ordering, subscribing } = router
+    const before = view.ring
+    router.counters.ringChanges++
+    view.advance(ring)
+    this.#in = -1
+    for (const topic of router.topics.values()) view.refresh(topic)
+    for (const peer of view.peers.values()) this.sayTo(peer)
+    publishing.raiseFences(before)
+    publishing.reroute()
+    ordering.releaseLost()
+    ordering.openGates()
+    subscribing.ringChanged(before)
+    router.log.info({ nodes: ring.size, ring: ring.digest, members: view.peers.size + 1 }, 'ring changed')
+    const hasLost = moves(before, ring).some(move => move.before === router.self.id)
+    if (hasLost) router.delivering.barrier(() => void this.#handOver(ring))
+    else this.#sayIn(ring)
+    router.ringChanged()
+  }
+
+  async #handOver(ring: Ring): Promise<void> {
+    await this.#router.scanning.handOver()
+    this.#sayIn(ring)
+  }
+
+  #sayIn(ring: Ring): void {
+    const { view, subscribing } = this.#router
+    if (ring !== view.ring) return
+    this.#in = ring.digest
+    subscribing.flush()
+    for (const peer of view.peers.values()) this.sayTo(peer)
+    this.check()
+  }
+
+  #heard(peer: Peer, ring: number, stamp: number): void {
+    const { view, hybridClock, subscribing, ordering } = this.#router
+    hybridClock.merge(stamp)
+    if (peer.saidIn === ring) return
+    peer.saidIn = ring
+    view.touch()
+    subscribing.purge(peer)
+    ordering.openGates()
+    this.check()
+  }
+
+  /** If all agree, nobody is late any more. */
+  check(): void {
+    if (!this.#isAgreed) return
+    const { view, ordering, publishing } = this.#router
+    if (!view.settled) {
+      view.settle()
+      ordering.agreed()
+      ordering.openGates()
+      publishing.drained()
+    }
+    this.#wake()
+  }
+
+  #wake(): void {
+    const waiting = this.#whenAgreed
+    this.#whenAgreed = []
+    for (const run of waiting) run()
+  }
+
+  #forget(peer: Peer): void {
+    const router = this.#router
+    router.view.peers.delete(peer.id)
+    peer.gone = true
+    peer.origin.users--
+    router.routes.removeNode(peer)
+    router.publishing.pressing.delete(peer)
+    for (const fence of router.view.fences) if (fence.peer === peer) router.view.fences.delete(fence)
+    router.log.info({ member: peer.id, instance: peer.instance }, 'peer gone')
+    peer.link?.destroy(new ShoalError('PEER_GONE', { peer: peer.id }))
+    peer.link = null
+    peer.wakeRowWaiters()
+    router.delivering.abandon(peer)
+    router.peerGone(peer)
+  }
+
+  #afterLoss(): void {
+    const { publishing, ordering } = this.#router
+    publishing.reroute()
+    ordering.openGates()
+  }
+
+  #tick(): void {
+    const { view, subscribing, publishing, scanning, hybridClock, retained } = this.#router
+    publishing.retryStranded()
+    publishing.drained()
+    for (const peer of view.peers.values()) {
+      if (peer.link === null) continue
+      const { count, hash } = subscribing.digestFor(peer)
+      peer.link.fire('state', { ring: view.ring.digest, count, hash, stamp: hybridClock.last })
+    }
+    this.#sinceHandover++
+    if (this.#sinceHandover < 10 || !view.settled) return
+    this.#sinceHandover = 0
+    retained.prune(hybridClock.before(TOMBSTONE_AGE_MS))
+    void scanning.handOver()
+  }
+
+  #compare(peer: Peer, body: Readonly<Record<string, unknown>>): void {
+    const { view, hybridClock, subscribing } = this.#router
+    hybridClock.merge(integer(body, 'stamp'))
+    if (integer(body, 'ring') !== view.ring.digest || !view.settled) return
+    subscribing.compare(peer, integer(body, 'count'), integer(body, 'hash'))
+  }
+}

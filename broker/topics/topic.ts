@@ -1,0 +1,98 @@
+// What a node knows of one topic, all in one object, so that the hot path looks a topic up once and
+// then only follows fields: who owns it, who subscribes here, which nodes subscribe, where its order stands.
+// `N` is the router's node; this folder knows nothing of it.
+import { Buffer } from 'node:buffer'
+import type { Message, TopicName } from '../message.ts'
+import { hashKey, shardKey } from '../ring/hash.ts'
+import { validateTopic } from './filter.ts'
+import type { Match } from './subscription.ts'
+
+const noMatches: readonly Match[] = []
+
+export class Topic<N extends object> implements TopicName {
+  readonly name: string
+  readonly bytes: Uint8Array
+  /** Its place on the ring. */
+  readonly hash: number
+
+  /** The cached fields below are true for this version of the view (see router/view.ts); else refresh first. */
+  viewVersion = -1
+  owner: N | null = null
+  /** Publishes wait here until an old owner has confirmed what it got from this node. */
+  held = false
+  /** This node owns the topic, but an old owner may still be finishing: publishes wait in `gate`. */
+  gated = false
+  /** This node owns the topic since the last time all nodes agreed: late subscribers may be missing. */
+  gained = false
+
+  matches: readonly Match[] = noMatches
+  matchesVersion = -1
+  routes: N[] = []
+  routesVersion = -1
+
+  /** 0 until this node orders the topic; new at each change of owner. */
+  epoch = 0
+  offset = 0
+
+  gate: { message: Message; from: N | null }[] | null = null
+
+  /** Set when the table has dropped it: look it up again. */
+  evicted = false
+  /** Used since the table last looked for topics to drop. */
+  used = true
+
+  constructor(name: string, shardLevels: number) {
+    this.name = name
+    this.bytes = Buffer.from(name)
+    this.hash = hashKey(shardKey(name, shardLevels))
+  }
+}
+
+/** All topics a node has met lately, at most `topicsMax`; the least used go first. */
+export class TopicTable<N extends object> {
+  readonly #topics = new Map<string, Topic<N>>()
+  readonly #shardLevels: number
+  readonly #topicsMax: number
+
+  constructor(shardLevels: number, topicsMax: number) {
+    this.#shardLevels = shardLevels
+    this.#topicsMax = topicsMax
+  }
+
+  get size(): number {
+    return this.#topics.size
+  }
+
+  /** The one object for a topic. Throws TOPIC_INVALID. */
+  get(name: string): Topic<N> {
+    const known = this.#topics.get(name)
+    if (known !== undefined) {
+      known.used = true
+      return known
+    }
+    validateTopic(name)
+    if (this.#topics.size >= this.#topicsMax) this.#makeRoom()
+    const topic = new Topic<N>(name, this.#shardLevels)
+    this.#topics.set(name, topic)
+    return topic
+  }
+
+  values(): IterableIterator<Topic<N>> {
+    return this.#topics.values()
+  }
+
+  /** Second chance: a topic used since the last look goes to the end; looks at no more than 64 a call. */
+  #makeRoom(): void {
+    let looked = 0
+    for (const [name, topic] of this.#topics) {
+      if (looked++ === 64) break
+      this.#topics.delete(name)
+      if (topic.gate === null && (!topic.used || looked === 64)) {
+        topic.evicted = true
+        continue
+      }
+      topic.used = false
+      this.#topics.set(name, topic)
+    }
+  }
+}
