@@ -1,0 +1,58 @@
+// What a member says of itself besides its address: a few small values under short names,
+// carried with every rumour of it, hence at most 512 bytes.
+//
+//   count u8 │ { name length u8, name, kind u8: 0 false 1 true 2 number 3 text, [f64 | length u16, text] } ...
+import { ShoalError } from '../errors.ts'
+import type { Reader } from './reader.ts'
+import { Writer } from './writer.ts'
+
+export type Meta = Record<string, string | number | boolean>
+
+export const META_BYTES_MAX = 512
+
+/** The meta in bytes. Throws LIMIT_EXCEEDED above 512 bytes or 255 names, or for a name longer than 255 bytes. */
+export function encodeMeta(meta: Readonly<Meta>): Uint8Array {
+  const entries = Object.entries(meta)
+  if (entries.length > 255) throw new ShoalError('LIMIT_EXCEEDED', { limit: 'meta names', max: 255 })
+  const writer = new Writer(64)
+  writer.u8(entries.length)
+  for (const [name, value] of entries) {
+    writer.shortText(name)
+    if (typeof value === 'boolean') writer.u8(value ? 1 : 0)
+    else if (typeof value === 'number') {
+      writer.u8(2)
+      writer.f64(value)
+    } else {
+      writer.u8(3)
+      writer.longText(value)
+    }
+  }
+  if (writer.length > META_BYTES_MAX) {
+    throw new ShoalError('LIMIT_EXCEEDED', { limit: 'meta bytes', max: META_BYTES_MAX, got: writer.length })
+  }
+  return writer.finish()
+}
+
+/** The meta at the reader. Throws PACKET_INVALID. */
+export function decodeMeta(reader: Reader): Readonly<Meta> {
+  const start = reader.offset
+  const entries = new Map<string, string | number | boolean>()
+  for (let left = reader.u8(); left > 0; left--) {
+    const name = reader.shortText()
+    if (entries.has(name)) throw reader.invalid('a meta name twice')
+    const kind = reader.u8()
+    if (kind > 3) throw reader.invalid('unknown kind of meta')
+    entries.set(name, kind < 2 ? kind === 1 : kind === 2 ? reader.f64() : reader.longText())
+  }
+  if (reader.offset - start > META_BYTES_MAX) throw reader.invalid('too much meta')
+  // Not by assignment: a name may be `__proto__`.
+  return Object.freeze(Object.fromEntries(entries))
+}
+
+export function sameMeta(a: Readonly<Meta>, b: Readonly<Meta>): boolean {
+  const names = Object.keys(a)
+  return (
+    names.length === Object.keys(b).length &&
+    names.every(name => Object.hasOwn(b, name) && Object.is(a[name], b[name]))
+  )
+}

@@ -1,0 +1,74 @@
+// Packets on their way out and in. Whatever is sent to a member carries as many rumours as there is
+// room for; whatever comes in is opened and decoded whole before any of it is believed.
+// Source: SWIM (DSN 2002), section 4.1: dissemination rides on the failure detector's packets.
+import type { Address } from '../runtime/network.ts'
+import { decodePacket, encodePacket, HEADER_BYTES, type SwimMessage } from './codec.ts'
+import { PACKET_BYTES_MAX } from './config.ts'
+import type { SwimCounters } from './counters.ts'
+import type { GossipQueue } from './gossip.ts'
+import type { Seal } from './seal.ts'
+
+export interface PacketsOptions {
+  /** Packets of another ring are not valid here. */
+  ring: number
+  seal: Seal
+  gossip: GossipQueue
+  /** How often a rumour is sent, at the cluster's present size. */
+  retransmits: () => number
+  send: (packet: Uint8Array, to: Address) => void
+  counters: SwimCounters
+}
+
+export class Packets {
+  readonly #options: PacketsOptions
+  readonly #spaceBytes: number
+
+  constructor(options: PacketsOptions) {
+    this.#options = options
+    this.#spaceBytes = PACKET_BYTES_MAX - options.seal.overheadBytes - HEADER_BYTES
+  }
+
+  /** Sends messages in as few packets as they fit in, and rumours in the space that is left in the last one. */
+  post(to: Address, messages: readonly Uint8Array[]): void {
+    let batch: Uint8Array[] = []
+    let space = this.#spaceBytes
+    for (const message of messages) {
+      if (message.length > space) {
+        this.#dispatch(to, batch)
+        batch = []
+        space = this.#spaceBytes
+      }
+      batch.push(message)
+      space -= message.length
+    }
+    batch.push(...this.#options.gossip.take(space, this.#options.retransmits()))
+    this.#dispatch(to, batch)
+  }
+
+  /** Sends a packet of rumours. Does nothing when none waits. */
+  postGossip(to: Address): void {
+    const rumours = this.#options.gossip.take(this.#spaceBytes, this.#options.retransmits())
+    if (rumours.length > 0) this.#dispatch(to, rumours)
+  }
+
+  /** The messages of a packet; null (and counted) if it is not valid. */
+  open(packet: Uint8Array): SwimMessage[] | null {
+    const { ring, seal, counters } = this.#options
+    counters.packetsIn++
+    counters.bytesIn += packet.length
+    try {
+      return decodePacket(ring, seal.open(packet))
+    } catch {
+      counters.packetsInvalid++
+      return null
+    }
+  }
+
+  #dispatch(to: Address, messages: readonly Uint8Array[]): void {
+    const { ring, seal, counters, send } = this.#options
+    const packet = seal.seal(encodePacket(ring, messages))
+    counters.packetsOut++
+    counters.bytesOut += packet.length
+    send(packet, { host: to.host, port: to.port })
+  }
+}

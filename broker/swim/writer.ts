@@ -1,0 +1,84 @@
+// Appends numbers and text, big-endian, to bytes that grow as needed. The mirror of reader.ts.
+import { ShoalError } from '../errors.ts'
+
+const utf8 = new TextEncoder()
+
+export class Writer {
+  #bytes: Uint8Array
+  #view: DataView
+  #length = 0
+
+  constructor(capacityBytes: number) {
+    this.#bytes = new Uint8Array(capacityBytes)
+    this.#view = new DataView(this.#bytes.buffer)
+  }
+
+  get length(): number {
+    return this.#length
+  }
+
+  u8(value: number): void {
+    const at = this.#grow(1)
+    this.#view.setUint8(at, value)
+  }
+
+  u16(value: number): void {
+    const at = this.#grow(2)
+    this.#view.setUint16(at, value)
+  }
+
+  u32(value: number): void {
+    const at = this.#grow(4)
+    this.#view.setUint32(at, value)
+  }
+
+  /** An integer below 2^48. */
+  u48(value: number): void {
+    const at = this.#grow(6)
+    this.#view.setUint16(at, Math.floor(value / 2 ** 32))
+    this.#view.setUint32(at + 2, value % 2 ** 32)
+  }
+
+  f64(value: number): void {
+    const at = this.#grow(8)
+    this.#view.setFloat64(at, value)
+  }
+
+  bytes(value: Uint8Array): void {
+    const at = this.#grow(value.length)
+    this.#bytes.set(value, at)
+  }
+
+  /** At most 255 bytes of UTF-8, else LIMIT_EXCEEDED. */
+  shortText(value: string): void {
+    const encoded = utf8.encode(value)
+    if (encoded.length > 0xff) throw new ShoalError('LIMIT_EXCEEDED', { limit: 'text bytes', max: 0xff })
+    this.u8(encoded.length)
+    this.bytes(encoded)
+  }
+
+  /** At most 65,535 bytes of UTF-8, else LIMIT_EXCEEDED. */
+  longText(value: string): void {
+    const encoded = utf8.encode(value)
+    if (encoded.length > 0xffff) throw new ShoalError('LIMIT_EXCEEDED', { limit: 'text bytes', max: 0xffff })
+    this.u16(encoded.length)
+    this.bytes(encoded)
+  }
+
+  /** What was written, in bytes of its own. */
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#length)
+  }
+
+  #grow(bytes: number): number {
+    const at = this.#length
+    this.#length += bytes
+    if (this.#length > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.length))
+      larger.set(this.#bytes)
+      this.#bytes = larger
+      this.#view = new DataView(larger.buffer)
+    }
+    return at
+  }
+}
