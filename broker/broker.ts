@@ -1,17 +1,46 @@
-// The broker as gateways and embedding programs see it.
-// (Interface first; the class that implements it is being written.)
+// The broker as gateways and embedding programs see it, and the node that is one: its place in the
+// cluster, its router, and the registry of client ids, started and closed in the right order.
+import { Cluster, type ClusterOptions } from './cluster.ts'
+import { ShoalError } from './errors.ts'
 import type { Message, TopicName } from './message.ts'
+import { hashKey, shardKey } from './ring/hash.ts'
+import { integer, list, record, text } from './router/control.ts'
+import { Router, type RouterOptions } from './router/router.ts'
 import type { Clock } from './runtime/clock.ts'
 import type { Log } from './runtime/log.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import { type Claim, type ClientHolder, ClientRegistry } from './sessions/registry.ts'
+import { validateTopic } from './topics/filter.ts'
 import type { Subscriber, Subscription, SubscriptionOptions } from './topics/subscription.ts'
 
-/** A connection that holds a client id. */
-export interface ClientHolder {
-  /** A newer connection has claimed the client id: close this one (MQTT: 0x8E) before returning. */
-  takenOver(): void
+export type { ClientHolder } from './sessions/registry.ts'
+
+export interface BrokerOptions extends ClusterOptions, RouterOptions {
+  /** Leaving, handing over and draining take no longer than this. */
+  closeTimeoutMs: number
+}
+
+export const defaultOptions: BrokerOptions = {
+  name: 'shoal',
+  clusterHost: '127.0.0.1',
+  clusterPort: 7979,
+  advertiseHost: '127.0.0.1',
+  base: [],
+  client: false,
+  preset: 'lan',
+  replicaPoints: 100,
+  shardLevels: 0,
+  topicsMax: 1_000_000,
+  retainedMax: 1_000_000,
+  retainedBytesMax: 1024 * 1024 * 1024,
+  publishWindow: 65_536,
+  linkBufferBytesMax: 64 * 1024 * 1024,
+  replayMax: 100_000,
+  closeTimeoutMs: 10_000
 }
 
 export interface Broker {
+  /** `host:port` of the cluster address; empty before `start`. */
   readonly id: string
   readonly instance: string
   readonly clock: Clock
@@ -21,6 +50,7 @@ export interface Broker {
   /** True from the first call of `close`. */
   readonly closing: boolean
 
+  /** Joins the cluster (or starts one) and settles when the node serves. Rejects: PORT_IN_USE, CLOSED. */
   start(): Promise<void>
   /** Leaves the ring, hands over, lets links drain, and closes; settles within `closeTimeoutMs`. */
   close(): Promise<void>
@@ -41,7 +71,11 @@ export interface Broker {
    * the subscriber before that. The same subscriber and filter again replaces the options. Rejects: FILTER_INVALID,
    * TIMEOUT, CLOSED.
    */
-  subscribe(subscriber: Subscriber, filter: string, options: SubscriptionOptions): Promise<{ subscription: Subscription; existed: boolean }>
+  subscribe(
+    subscriber: Subscriber,
+    filter: string,
+    options: SubscriptionOptions
+  ): Promise<{ subscription: Subscription; existed: boolean }>
   /** Delivers all retained messages of the subscription's filter to its subscriber, each topic once. */
   sendRetained(subscription: Subscription): Promise<void>
   /** False if there was no such subscription. */
@@ -54,20 +88,323 @@ export interface Broker {
   /** The connection is gone. Does nothing when another holds the id by now. */
   release(clientId: string, holder: ClientHolder): void
 
-  /** The id of the node that owns a topic; null while no node serves. */
+  /** The id of the node that owns a topic; null while no node serves. Throws TOPIC_INVALID. */
   ownerOf(topic: string): string | null
   status(): BrokerStatus
+}
+
+export interface MemberStatus {
+  id: string
+  instance: string
+  state: string
+  phase: string
+  client: boolean
+  incarnation: number
+  /** Part of the ring's places that it owns, 0..1. */
+  share: number
+  self: boolean
+}
+
+export interface LinkStatus {
+  id: string
+  state: string
+  bytesIn: number
+  bytesOut: number
+  buffered: number
 }
 
 export interface BrokerStatus {
   id: string
   instance: string
   ready: boolean
-  members: { id: string; instance: string; state: string; phase: string; client: boolean; incarnation: number; share: number; self: boolean }[]
-  links: { id: string; state: string; bytesIn: number; bytesOut: number; buffered: number }[]
-  ring: { digest: string; nodes: number }
+  members: MemberStatus[]
+  links: LinkStatus[]
+  ring: { digest: string; nodes: number; agreed: boolean }
   topics: number
   subscriptions: number
   retained: number
+  clients: number
   counters: Record<string, number>
+}
+
+/** Makes a broker; nothing happens before its `start`. */
+export function createBroker(options: Partial<BrokerOptions>, runtime: Runtime): Broker {
+  return new BrokerNode({ ...defaultOptions, ...options }, runtime)
+}
+
+/** Between tries to see all members on the same ring. */
+const AGREEMENT_MS = 1000
+
+class BrokerNode implements Broker {
+  readonly clock: Clock
+  readonly log: Log
+  readonly #options: BrokerOptions
+  readonly #runtime: Runtime
+  #cluster: Cluster | null = null
+  #router: Router | null = null
+  #registry: ClientRegistry | null = null
+  #ready = false
+  #closing: Promise<void> | null = null
+
+  constructor(options: BrokerOptions, runtime: Runtime) {
+    this.#options = options
+    this.#runtime = runtime
+    this.clock = runtime.clock
+    this.log = runtime.log
+  }
+
+  get id(): string {
+    return this.#cluster?.self.id ?? ''
+  }
+
+  get instance(): string {
+    return this.#cluster?.self.instance ?? ''
+  }
+
+  get ready(): boolean {
+    return this.#ready && this.#closing === null
+  }
+
+  get closing(): boolean {
+    return this.#closing !== null
+  }
+
+  async start(): Promise<void> {
+    const cluster = await Cluster.start(this.#options, this.#runtime, ({ id, instance }) => {
+      const router = new Router(id, instance, this.#options, this.#runtime, {
+        linkOpened: peer => this.#registry?.renewWith(peer.id),
+        linkClosed: peer => {
+          if (!this.#cluster?.isMember(peer.id, peer.instance)) router.rebalancing.peerLost(peer)
+        },
+        peerGone: peer => this.#registry?.nodeGone(peer.id),
+        ringChanged: () => this.#registry?.ringChanged()
+      })
+      this.#router = router
+      this.#registry = this.#createRegistry(id, router)
+      return {
+        handlers: router.inbound,
+        events: { opened: link => router.inbound.opened(link), membersChanged: () => this.#membersChanged() }
+      }
+    })
+    this.#cluster = cluster
+    this.#handleControl(this.#started(), cluster)
+    await cluster.join()
+    await this.#agreed()
+    if (this.#closing !== null) throw new ShoalError('CLOSED')
+    if (!this.#options.client) {
+      await cluster.setPhase('serving')
+      await this.#agreed()
+    }
+    this.#ready = true
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  topic(name: string): TopicName {
+    return this.#started().topics.get(name)
+  }
+
+  publish(message: Message): boolean {
+    return this.#router!.publishing.publish(message)
+  }
+
+  whenDrained(run: () => void): void {
+    this.#started().publishing.whenDrained(run)
+  }
+
+  async subscribe(
+    subscriber: Subscriber,
+    filter: string,
+    options: SubscriptionOptions
+  ): Promise<{ subscription: Subscription; existed: boolean }> {
+    return await this.#started().subscribing.subscribe(subscriber, filter, options)
+  }
+
+  async sendRetained(subscription: Subscription): Promise<void> {
+    await this.#started().scanning.scan(subscription)
+  }
+
+  unsubscribe(subscriber: Subscriber, filter: string): boolean {
+    return this.#started().subscribing.unsubscribe(subscriber, filter)
+  }
+
+  unsubscribeAll(subscriber: Subscriber): void {
+    this.#started().subscribing.unsubscribeAll(subscriber)
+  }
+
+  async claim(clientId: string, holder: ClientHolder): Promise<void> {
+    this.#started()
+    await this.#registry!.claim(clientId, holder)
+  }
+
+  release(clientId: string, holder: ClientHolder): void {
+    this.#registry?.release(clientId, holder)
+  }
+
+  ownerOf(topic: string): string | null {
+    validateTopic(topic)
+    return this.#started().view.ownerOf(hashKey(shardKey(topic, this.#options.shardLevels)))?.id ?? null
+  }
+
+  status(): BrokerStatus {
+    const router = this.#started()
+    const cluster = this.#cluster!
+    const { ring } = router.view
+    const members = cluster.members().map(({ id, instance, state, meta, incarnation }) => ({
+      id,
+      instance,
+      state,
+      phase: String(meta['phase']),
+      client: meta['client'] === true,
+      incarnation,
+      share: ring.share(id),
+      self: id === this.id
+    }))
+    const links = members
+      .filter(({ self }) => !self)
+      .map(({ id }) => {
+        const link = cluster.link(id)
+        const state = link === null ? 'down' : 'up'
+        return {
+          id,
+          state,
+          bytesIn: link?.bytesIn ?? 0,
+          bytesOut: link?.bytesOut ?? 0,
+          buffered: link?.bufferedBytes ?? 0
+        }
+      })
+    return {
+      id: this.id,
+      instance: this.instance,
+      ready: this.ready,
+      members,
+      links,
+      ring: {
+        digest: ring.digest.toString(16).padStart(8, '0'),
+        nodes: ring.size,
+        agreed: router.view.agreed
+      },
+      topics: router.topics.size,
+      subscriptions: router.subscriptions.count,
+      retained: router.retained.count,
+      clients: this.#registry!.size,
+      counters: { ...router.counters }
+    }
+  }
+
+  /** Waits until all members see the ring as this node does; as long as it takes, since to serve earlier could lose messages. */
+  async #agreed(): Promise<void> {
+    const router = this.#started()
+    for (let waited = 0; this.#closing === null; waited += AGREEMENT_MS) {
+      await router.agreement(AGREEMENT_MS)
+      if (router.rebalancing.isAgreed && this.#isLinked()) return
+      if (waited > 0)
+        this.log.info(
+          { members: this.#cluster!.members().length, waitedMs: waited },
+          'waiting for the members to agree'
+        )
+      else if (!this.#isLinked()) await router.pause(10)
+    }
+  }
+
+  #isLinked(): boolean {
+    for (const peer of this.#router!.view.peers.values())
+      if (peer.link === null || !peer.resumed) return false
+    return true
+  }
+
+  async #close(): Promise<void> {
+    const [cluster, router] = [this.#cluster, this.#router]
+    this.#registry?.close()
+    if (cluster === null || router === null) return
+    const deadline = this.clock.now() + this.#options.closeTimeoutMs
+    if (cluster.phase === 'serving') {
+      await this.#within(deadline, cluster.setPhase('leaving'))
+      await this.#within(deadline, this.#handedOver(router, deadline))
+    }
+    router.close()
+    await this.#within(deadline, cluster.stop())
+  }
+
+  /** Nobody routes here any more, and nobody waits for an answer of ours. */
+  async #handedOver(router: Router, deadline: number): Promise<void> {
+    while (this.clock.now() < deadline && router.view.peers.size > 0) {
+      await router.agreement(deadline - this.clock.now())
+      const inflight = [...router.view.peers.values()].some(peer => peer.inflightCount > 0)
+      if (router.rebalancing.isAgreed && !inflight && router.publishing.waiting === 0) return
+      await router.pause(5)
+    }
+  }
+
+  async #within(deadline: number, work: Promise<void>): Promise<void> {
+    let timer: { cancel(): void } | undefined
+    const late = new Promise<void>(resolve => {
+      timer = this.clock.after(Math.max(0, deadline - this.clock.now()), resolve)
+    })
+    await Promise.race([work, late])
+    timer?.cancel()
+  }
+
+  #membersChanged(): void {
+    const [cluster, router] = [this.#cluster, this.#router]
+    if (cluster === null || router === null || router.closed) return
+    router.rebalancing.membersChanged(
+      cluster.members().map(({ id, instance, meta }) => ({
+        id,
+        instance,
+        serving: meta['phase'] === 'serving' && meta['ring'] === this.#options.name,
+        client: meta['client'] === true
+      }))
+    )
+  }
+
+  #createRegistry(nodeId: string, router: Router): ClientRegistry {
+    return new ClientRegistry({
+      clock: this.clock,
+      log: this.log,
+      nodeId,
+      ownerOf: key => router.view.ownerOf(hashKey(key))?.id ?? null,
+      isMember: id => id === nodeId || router.view.peers.has(id),
+      stamp: () => router.hybridClock.next(),
+      request: async (id, name, body) => {
+        const link = router.view.peer(id)?.link
+        if (link === null || link === undefined) throw new ShoalError('PEER_UNKNOWN', { peer: id })
+        return (await link.request(name, body)).body
+      },
+      fire: (id, name, body) => router.view.peer(id)?.link?.fire(name, body)
+    })
+  }
+
+  #handleControl(router: Router, cluster: Cluster): void {
+    const { control } = router
+    const registry = this.#registry!
+    control.onRequest('swim.ping', () => ({}))
+    control.onRequest('swim.sync', (_peer, body) => cluster.receiveSync(body))
+    control.onRequest('client.claim', (peer, body, reply) => {
+      registry.grant(claimOf(body), peer.id).then(
+        () => reply.send({}),
+        error => reply.fail(error instanceof ShoalError ? error : new ShoalError('HANDLER_FAILED', {}, error))
+      )
+    })
+    control.onRequest('client.evict', (_peer, body) => {
+      registry.evict(claimOf(body))
+      return {}
+    })
+    control.onFire('client.release', (_peer, body) => registry.released(claimOf(body)))
+    control.onFire('client.claims', (peer, body) => {
+      for (const claim of list(body, 'claims')) registry.renewed(claimOf(record(claim)), peer.id)
+    })
+  }
+
+  #started(): Router {
+    if (this.#router === null) throw new ShoalError('CLOSED', { reason: 'not started' })
+    return this.#router
+  }
+}
+
+function claimOf(body: Readonly<Record<string, unknown>>): Claim {
+  return { clientId: text(body, 'clientId'), stamp: integer(body, 'stamp') }
 }

@@ -38,7 +38,8 @@ export class Control {
 }
 
 export function record(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new ShoalError('BAD_REQUEST', { expected: 'an object' })
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new ShoalError('BAD_REQUEST', { expected: 'an object' })
   return value as Record<string, unknown>
 }
 

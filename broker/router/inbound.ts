@@ -30,7 +30,12 @@ export class Inbound implements LinkHandlers {
     peer.link = link
     peer.resumed = false
     const { deliverSession, deliverTaken } = peer.origin
-    link.fire('sync', { session: peer.session, base: peer.acked, takenOf: deliverSession, taken: deliverTaken })
+    link.fire('sync', {
+      session: peer.session,
+      base: peer.acked,
+      takenOf: deliverSession,
+      taken: deliverTaken
+    })
     router.subscribing.announce(peer)
     router.rebalancing.sayTo(peer)
     if (router.self.pressed) link.fire('press', { on: 1 })
@@ -65,7 +70,8 @@ export class Inbound implements LinkHandlers {
   }
 
   publishAck(_link: Link, origin: OriginName, first: number, last: number, reason: number): void {
-    if (last - first < ACK_RANGE_MAX) this.#router.publishing.acknowledged(origin as Origin, first, last, reason)
+    if (last - first < ACK_RANGE_MAX)
+      this.#router.publishing.acknowledged(origin as Origin, first, last, reason)
   }
 
   deliverAck(link: Link, count: number): void {

@@ -58,7 +58,13 @@ export class Publishing {
     this.route(topic, message, null)
     const owner = topic.owner
     if (owner === router.self) return !router.self.pressed && topic.gate === null
-    return owner !== null && !owner.pressed && owner.congestedSince === -1 && this.#windowOpen && this.#held.length === 0
+    return (
+      owner !== null &&
+      !owner.pressed &&
+      owner.congestedSince === -1 &&
+      this.#windowOpen &&
+      this.#held.length === 0
+    )
   }
 
   /** Calls `run` at the next tick if no way is congested, else once none is. */
@@ -70,7 +76,13 @@ export class Publishing {
   /** Lets those go on who wait, if nothing is congested. */
   drained(): void {
     if (this.#whenDrained.length === 0) return
-    if (this.pressing.size > 0 || this.#held.length > 0 || !this.#windowOpen || this.#router.ordering.gatedCount > 0) return
+    if (
+      this.pressing.size > 0 ||
+      this.#held.length > 0 ||
+      !this.#windowOpen ||
+      this.#router.ordering.gatedCount > 0
+    )
+      return
     for (const peer of this.#router.view.peers.values()) if (peer.congestedSince !== -1) return
     const waiting = this.#whenDrained
     this.#whenDrained = []

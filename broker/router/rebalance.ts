@@ -33,14 +33,17 @@ export interface RingMember {
 export class Rebalancing {
   readonly #router: Router
   /** The digest of the ring for which our part is in; -1: none. */
-  #in = -1
+  #in: number
   #whenAgreed: (() => void)[] = []
   #sinceHandover = 0
   readonly #timer: Timer
 
   constructor(router: Router) {
     this.#router = router
-    router.control.onFire('view', (peer, body) => this.#heard(peer, integer(body, 'ring'), integer(body, 'stamp')))
+    this.#in = router.view.ring.digest
+    router.control.onFire('view', (peer, body) =>
+      this.#heard(peer, integer(body, 'ring'), integer(body, 'stamp'))
+    )
     router.control.onFire('state', (peer, body) => this.#compare(peer, body))
     router.control.onRequest('fence', (peer, body, reply) => {
       router.publishing.fence(peer, integer(body, 'depth'), () => reply.send({}))
@@ -91,7 +94,7 @@ export class Rebalancing {
 
   /** Settles when all members agree on the ring, or after `timeoutMs`. */
   agreement(timeoutMs: number): Promise<void> {
-    if (this.#isAgreed) return Promise.resolve()
+    if (this.isAgreed) return Promise.resolve()
     return new Promise(resolve => {
       const timer = this.#router.clock.after(timeoutMs, resolve)
       this.#whenAgreed.push(() => {
@@ -107,7 +110,7 @@ export class Rebalancing {
   }
 
   /** Everyone has said that their part for our ring is in, and so have we. */
-  get #isAgreed(): boolean {
+  get isAgreed(): boolean {
     const { view } = this.#router
     return this.#in === view.ring.digest && view.agreed
   }
@@ -160,7 +163,7 @@ export class Rebalancing {
 
   /** If all agree, nobody is late any more. */
   check(): void {
-    if (!this.#isAgreed) return
+    if (!this.isAgreed) return
     const { view, ordering, publishing } = this.#router
     if (!view.settled) {
       view.settle()

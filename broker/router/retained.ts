@@ -58,7 +58,9 @@ export class Scanning {
     const owners = isWildcard(filter) ? view.ring.ids.map(id => view.peer(id)) : [this.#ownerOf(filter)]
     const scans = owners.map(owner => {
       if (owner === null) return Promise.resolve()
-      return owner === view.self ? this.#scanHere(subscription, watch) : this.#scanThere(owner, subscription, watch)
+      return owner === view.self
+        ? this.#scanHere(subscription, watch)
+        : this.#scanThere(owner, subscription, watch)
     })
     await Promise.all(scans)
     this.#watches.delete(subscription)
@@ -74,7 +76,9 @@ export class Scanning {
       if (owner === null || owner === view.self || owner.link === null) continue
       const batch = batches.get(owner) ?? { entries: [], topics: [], bytes: 0 }
       batches.set(owner, batch)
-      batch.entries.push(entry.message === null ? { topic: entry.topic, stamp: entry.stamp } : pack(entry.message, entry.stamp))
+      batch.entries.push(
+        entry.message === null ? { topic: entry.topic, stamp: entry.stamp } : pack(entry.message, entry.stamp)
+      )
       batch.topics.push(entry.topic)
       batch.bytes += entry.topic.length + (entry.message?.payloadEnd ?? 0)
       if (batch.entries.length >= HANDOVER_PIECE || batch.bytes >= HANDOVER_PIECE_BYTES) {
@@ -90,7 +94,8 @@ export class Scanning {
     return new Promise(resolve => {
       const done = (error: ShoalError | null): void => {
         if (error === null) {
-          for (const topic of topics) if (this.#ownerOf(topic) !== this.#router.self) this.#router.retained.delete(topic)
+          for (const topic of topics)
+            if (this.#ownerOf(topic) !== this.#router.self) this.#router.retained.delete(topic)
         }
         resolve()
       }
@@ -125,7 +130,8 @@ export class Scanning {
 
   async #scanHere(subscription: Subscription, watch: Watch): Promise<void> {
     await this.#router.agreement(SCAN_TIMEOUT_MS / 2)
-    for (const message of this.#router.retained.match(subscription.filter)) this.#give(subscription, watch, message)
+    for (const message of this.#router.retained.match(subscription.filter))
+      this.#give(subscription, watch, message)
   }
 
   async #scanThere(owner: Peer, subscription: Subscription, watch: Watch): Promise<void> {
@@ -140,14 +146,18 @@ export class Scanning {
         this.#give(subscription, watch, this.#unpack(record(entry)))
       }
     } catch (error) {
-      this.#router.log.warn({ owner: owner.id, filter: subscription.filter, error }, 'retained scan incomplete')
+      this.#router.log.warn(
+        { owner: owner.id, filter: subscription.filter, error },
+        'retained scan incomplete'
+      )
     }
   }
 
   #give(subscription: Subscription, watch: Watch, message: Message): void {
     const seen = watch.seen.get(message.topic.name)
     if (seen !== undefined) {
-      const isOlder = message.epoch < seen.epoch || (message.epoch === seen.epoch && message.offset <= seen.offset)
+      const isOlder =
+        message.epoch < seen.epoch || (message.epoch === seen.epoch && message.offset <= seen.offset)
       if (isOlder) return
     }
     subscription.subscriber.deliver(message, subscription, true)

@@ -88,7 +88,10 @@ export class Router {
     this.#events = events
     this.hybridClock = new HybridClock(runtime.clock)
     this.topics = new TopicTable(options.shardLevels, options.topicsMax)
-    this.retained = new RetainedStore({ retainedMax: options.retainedMax, retainedBytesMax: options.retainedBytesMax })
+    this.retained = new RetainedStore({
+      retainedMax: options.retainedMax,
+      retainedBytesMax: options.retainedBytesMax
+    })
     this.self = new Peer(id, this.origins.get(instance), 0, true)
     this.view = new View(this.self, new Ring([], options.replicaPoints))
     this.delivering = new Delivering(this)

@@ -100,7 +100,8 @@ export class Subscribing {
     if (peer.saidIn !== view.ring.digest) return
     for (const filter of [...routes.filters(peer)]) {
       if (isWildcard(filter)) continue
-      if (view.ownerOf(hashKey(shardKey(filter, options.shardLevels))) !== view.self) routes.remove(peer, filter)
+      if (view.ownerOf(hashKey(shardKey(filter, options.shardLevels))) !== view.self)
+        routes.remove(peer, filter)
     }
   }
 
@@ -131,7 +132,8 @@ export class Subscribing {
     if (peer.client) return
     const { view, subscriptions, options } = this.#router
     for (const filter of subscriptions.filters()) {
-      if (isWildcard(filter) || view.ownerOf(hashKey(shardKey(filter, options.shardLevels))) === peer) yield filter
+      if (isWildcard(filter) || view.ownerOf(hashKey(shardKey(filter, options.shardLevels))) === peer)
+        yield filter
     }
   }
 
@@ -196,7 +198,8 @@ export class Subscribing {
     for (;;) {
       const digest = router.view.ring.digest
       for (const peer of this.#targets(filter)) {
-        if (!(await peer.rowsSettled(router.clock, deadline))) throw new ShoalError('TIMEOUT', { filter, owner: peer.id })
+        if (!(await peer.rowsSettled(router.clock, deadline)))
+          throw new ShoalError('TIMEOUT', { filter, owner: peer.id })
       }
       if (router.closed) throw new ShoalError('CLOSED', { filter })
       if (router.view.ring.digest === digest && router.view.ring.size > 0) return

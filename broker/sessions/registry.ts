@@ -103,14 +103,22 @@ export class ClientRegistry {
   /** As owner: `nodeId` wants the id. Settles when the older holder, if any, has let go. Throws OWNER_MOVED. */
   async grant(claim: Claim, nodeId: string): Promise<void> {
     const { clientId, stamp } = claim
-    if (this.#cluster.ownerOf(keyOf(clientId)) !== this.#cluster.nodeId) throw new ShoalError('OWNER_MOVED', { clientId })
+    if (this.#cluster.ownerOf(keyOf(clientId)) !== this.#cluster.nodeId)
+      throw new ShoalError('OWNER_MOVED', { clientId })
     const older = this.#held.get(clientId)
     if (older !== undefined && older.stamp > stamp) {
       await this.#evictAt(nodeId, claim)
       return
     }
-    this.#held.set(clientId, { nodeId, stamp })
-    if (older !== undefined && older.nodeId !== nodeId) await this.#evictAt(older.nodeId, { clientId, stamp: older.stamp })
+    const held = { nodeId, stamp }
+    this.#held.set(clientId, held)
+    if (older === undefined || older.nodeId === nodeId) return
+    try {
+      await this.#evictAt(older.nodeId, { clientId, stamp: older.stamp })
+    } catch (error) {
+      if (this.#held.get(clientId) === held) this.#held.set(clientId, older)
+      throw error
+    }
   }
 
   /** As owner: the holder's connection is gone. */
@@ -126,29 +134,46 @@ export class ClientRegistry {
     local.holder.takenOver()
   }
 
-  /** Claims again, at their new owners, the ids held here, and forgets those that are another's to know. */
+  /** Claims again, at their owners, the ids held here, and forgets those that are another's to know. */
   ringChanged(): void {
-    const cluster = this.#cluster
+    const { nodeId } = this.#cluster
     for (const clientId of this.#held.keys()) {
-      if (cluster.ownerOf(keyOf(clientId)) !== cluster.nodeId) this.#held.delete(clientId)
+      if (this.#cluster.ownerOf(keyOf(clientId)) !== nodeId) this.#held.delete(clientId)
     }
+    for (const [owner, claims] of this.#claimsByOwner()) {
+      if (owner === nodeId) for (const claim of claims) this.renewed(claim, nodeId)
+      else this.#renewAt(owner, claims)
+    }
+  }
+
+  /** A link to a node is up: it gets the claims that it may have missed. */
+  renewWith(nodeId: string): void {
+    this.#renewAt(nodeId, this.#claimsByOwner().get(nodeId) ?? [])
+  }
+
+  /** As owner: a node still holds what it claimed earlier. */
+  renewed(claim: Claim, nodeId: string): void {
+    this.grant(claim, nodeId).catch(error =>
+      this.#cluster.log.debug({ clientId: claim.clientId, error }, 'claim not renewed')
+    )
+  }
+
+  #renewAt(owner: string, claims: Claim[]): void {
+    for (let at = 0; at < claims.length; at += CLAIMS_PIECE) {
+      this.#cluster.fire(owner, 'client.claims', { claims: claims.slice(at, at + CLAIMS_PIECE) })
+    }
+  }
+
+  #claimsByOwner(): Map<string, Claim[]> {
     const claims = new Map<string, Claim[]>()
     for (const [clientId, { stamp }] of this.#local) {
-      const owner = cluster.ownerOf(keyOf(clientId))
+      const owner = this.#cluster.ownerOf(keyOf(clientId))
       if (owner === null) continue
-      if (owner === cluster.nodeId) {
-        void this.grant({ clientId, stamp }, owner).catch(error => cluster.log.debug({ clientId, error }, 'claim not renewed'))
-        continue
-      }
       const list = claims.get(owner) ?? []
       claims.set(owner, list)
       list.push({ clientId, stamp })
     }
-    for (const [owner, list] of claims) {
-      for (let at = 0; at < list.length; at += CLAIMS_PIECE) {
-        cluster.fire(owner, 'client.claims', { claims: list.slice(at, at + CLAIMS_PIECE) })
-      }
-    }
+    return claims
   }
 
   /** A node is gone, and its connections with it. */

@@ -1,0 +1,249 @@
+// A node's place in the cluster: its sockets (gossip and links on the same port number), SWIM, and one
+// link to every member. What the members mean for topics is the router's business.
+import type { Duplex } from 'node:stream'
+import { ShoalError } from './errors.ts'
+import type { Identity, LinkHandlers } from './link/handlers.ts'
+import type { Link } from './link/link.ts'
+import { Links } from './link/links.ts'
+import type { Address, DatagramSocket, Listener } from './runtime/network.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import { type Change, type Member, type Meta, Swim, type SwimPreset, swimPresets } from './swim/index.ts'
+
+/** Where a node stands: only `serving` nodes are on the ring. */
+export type Phase = 'joining' | 'serving' | 'leaving'
+
+export interface ClusterOptions {
+  /** Ring name: nodes of another name are refused. */
+  name: string
+  /** Address to bind the cluster port on. */
+  clusterHost: string
+  /** UDP for gossip and TCP for links; 0: any that is free for both. */
+  clusterPort: number
+  /** The host by which the others reach this node; default: `clusterHost`. */
+  advertiseHost: string
+  /** Addresses (`host:port`) of nodes to join; our own is skipped. Empty: start a cluster. */
+  base: readonly string[]
+  /** A gateway only: owns nothing. */
+  client: boolean
+  /** Timing of SWIM. */
+  preset: SwimPreset
+  linkBufferBytesMax: number
+}
+
+export interface ClusterEvents {
+  /** Members, their phase or instance have changed. */
+  membersChanged(): void
+  opened(link: Link): void
+}
+
+const PORT_TRIES = 20
+const JOIN_RETRY_MS = 500
+const DIAL_TIMEOUT_MS = 5000
+const PING_TIMEOUT_MS = 1000
+
+export class Cluster {
+  readonly self: Identity
+  readonly #options: ClusterOptions
+  readonly #runtime: Runtime
+  readonly #events: ClusterEvents
+  readonly #links: Links
+  readonly #swim: Swim
+  readonly #listener: Listener
+  readonly #socket: DatagramSocket
+  #phase: Phase = 'joining'
+  #stopped = false
+
+  private constructor(
+    sockets: Sockets,
+    self: Identity,
+    options: ClusterOptions,
+    runtime: Runtime,
+    handlers: LinkHandlers,
+    events: ClusterEvents
+  ) {
+    this.self = self
+    this.#options = options
+    this.#runtime = runtime
+    this.#events = events
+    this.#listener = sockets.listener
+    this.#socket = sockets.socket
+    this.#links = new Links({
+      runtime,
+      self,
+      ring: options.name,
+      handlers: withMembership(handlers, {
+        opened: link => events.opened(link),
+        refused: (peerId, code) => {
+          if (code === 'ECONNREFUSED') this.#swim.hint(peerId, 'refused')
+        },
+        lost: peerId => this.#swim.hint(peerId, 'reset')
+      }),
+      options: { bufferBytesMax: options.linkBufferBytesMax }
+    })
+    this.#swim = new Swim({
+      id: self.id,
+      instance: self.instance,
+      meta: this.#meta(),
+      runtime,
+      send: (packet, to) => sockets.socket.send(packet, to),
+      transport: {
+        ping: async id => {
+          await this.#linkTo(id).request('swim.ping', {}, { timeoutMs: PING_TIMEOUT_MS })
+        },
+        pushPull: async (address, state) => {
+          const link = this.#links.get(address) ?? (await this.#links.dial(address))
+          const { body } = await link.request('swim.sync', state, { timeoutMs: DIAL_TIMEOUT_MS })
+          if (!(body instanceof Uint8Array)) throw new ShoalError('BAD_REQUEST', { expected: 'bytes' })
+          return body
+        }
+      },
+      config: swimPresets[options.preset],
+      onChange: (member, change) => this.#memberChanged(member, change)
+    })
+    sockets.accept = (stream, from) => this.#links.accept(stream, from)
+    sockets.receive = (packet, from) => this.#swim.receive(packet, from)
+  }
+
+  /** Binds both sockets, and starts to gossip. Throws PORT_IN_USE. */
+  static async start(
+    options: ClusterOptions,
+    runtime: Runtime,
+    build: (self: Identity) => { handlers: LinkHandlers; events: ClusterEvents }
+  ): Promise<Cluster> {
+    const sockets = await bind(options, runtime)
+    const port = sockets.listener.address.port
+    const instance = hexadecimal(runtime.random.bytes(8))
+    const self = { id: `${options.advertiseHost}:${port}`, instance }
+    const { handlers, events } = build(self)
+    const cluster = new Cluster(sockets, self, options, runtime, handlers, events)
+    cluster.#swim.start()
+    return cluster
+  }
+
+  get phase(): Phase {
+    return this.#phase
+  }
+
+  /** All that are not dead and not gone, this node included. */
+  members(): readonly Member[] {
+    return this.#swim.members()
+  }
+
+  isMember(id: string, instance: string): boolean {
+    return this.#swim.members().some(member => member.id === id && member.instance === instance)
+  }
+
+  links(): Iterable<Link> {
+    return this.#links.all()
+  }
+
+  link(id: string): Link | null {
+    return this.#links.get(id)
+  }
+
+  /** What `swim.sync` is asked. Throws PACKET_INVALID. */
+  receiveSync(state: unknown): Uint8Array {
+    if (!(state instanceof Uint8Array)) throw new ShoalError('BAD_REQUEST', { expected: 'bytes' })
+    return this.#swim.receivePushPull(state)
+  }
+
+  /** Joins by the base nodes; tries until one answers or the node is stopped. */
+  async join(): Promise<void> {
+    const base = this.#options.base.filter(address => address !== this.self.id)
+    for (let attempt = 1; base.length > 0 && !this.#stopped; attempt++) {
+      try {
+        await this.#swim.join(base)
+        return
+      } catch (error) {
+        this.#runtime.log.warn({ base, attempt, error }, 'no base node answers, trying again')
+        await this.pause(Math.min(JOIN_RETRY_MS * attempt, 5000))
+      }
+    }
+  }
+
+  /** Tells every member, by gossip and at once by the links. */
+  async setPhase(phase: Phase): Promise<void> {
+    this.#phase = phase
+    this.#swim.setMeta(this.#meta())
+    this.#events.membersChanged()
+    const peers = [...this.#links.all()].map(link => link.peer.id)
+    if (peers.length === 0) return
+    await this.#swim
+      .join(peers)
+      .catch(error => this.#runtime.log.debug({ phase, error }, 'phase told by gossip only'))
+  }
+
+  /** A closed cluster is silent: leaves (others need no suspicion), closes links and sockets. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    await this.#swim.leave()
+    this.#swim.stop()
+    await this.#links.close()
+    this.#socket.close()
+    await this.#listener.close()
+  }
+
+  pause(delayMs: number): Promise<void> {
+    return new Promise(resolve => {
+      this.#runtime.clock.after(delayMs, resolve)
+    })
+  }
+
+  #meta(): Meta {
+    return { phase: this.#phase, client: this.#options.client, ring: this.#options.name }
+  }
+
+  #linkTo(id: string): Link {
+    const link = this.#links.get(id)
+    if (link === null) throw new ShoalError('PEER_UNKNOWN', { peer: id })
+    return link
+  }
+
+  #memberChanged(member: Member, change: Change): void {
+    this.#runtime.log.debug({ member: member.id, change, incarnation: member.incarnation }, 'member changed')
+    if (change === 'died' || change === 'left') this.#links.unwant(member.id)
+    else if (member.id !== this.self.id) this.#links.want(member.id)
+    this.#events.membersChanged()
+  }
+}
+
+interface Sockets {
+  listener: Listener
+  socket: DatagramSocket
+  accept: (stream: Duplex, from: Address) => void
+  receive: (packet: Uint8Array, from: Address) => void
+}
+
+/** Both sockets on one port number. With port 0, another is tried when the other protocol has it taken. */
+async function bind(options: ClusterOptions, runtime: Runtime): Promise<Sockets> {
+  const host = options.clusterHost
+  for (let attempt = 1; ; attempt++) {
+    const sockets: Partial<Sockets> = { accept: stream => stream.destroy(), receive: () => {} }
+    try {
+      const at = { host, port: options.clusterPort }
+      sockets.listener = await runtime.network.listen(at, (stream, from) => sockets.accept?.(stream, from))
+      const port = sockets.listener.address.port
+      sockets.socket = await runtime.network.datagram({ host, port }, (packet, from) =>
+        sockets.receive?.(packet, from)
+      )
+      return sockets as Sockets
+    } catch (error) {
+      await sockets.listener?.close()
+      const inUse = (error as { code?: unknown }).code === 'EADDRINUSE'
+      if (inUse && options.clusterPort === 0 && attempt < PORT_TRIES) continue
+      if (inUse)
+        throw new ShoalError('PORT_IN_USE', { host, port: options.clusterPort, for: 'cluster' }, error)
+      throw error
+    }
+  }
+}
+
+function hexadecimal(bytes: Uint8Array): string {
+  return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
+}
+
+/** The router's handlers of a link, and what membership wants to know of it. */
+function withMembership<T extends object>(handlers: LinkHandlers, events: T): LinkHandlers & T {
+  return Object.assign(Object.create(handlers) as LinkHandlers, events)
+}
