@@ -3,6 +3,9 @@
 import { realpathSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { ShoalError } from '../broker/errors.ts'
+import { BROKERS } from './compare/brokers.ts'
+import { compareMain } from './compare/main.ts'
+import { ROWS } from './compare/rows.ts'
 import { faultsOf } from './integrity.ts'
 import { checkOptions, type LoadOptions, optionsHelp, parseCommandLine } from './options.ts'
 import { SCENARIOS, type ScenarioName } from './plan.ts'
@@ -11,7 +14,21 @@ import { run } from './run.ts'
 
 function help(): string {
   const scenarios = Object.entries(SCENARIOS).map(([name, means]) => `  ${name.padEnd(12)} ${means}`)
-  return ['load <scenario> [options]', '', 'Scenarios', ...scenarios, '', 'Options', optionsHelp()].join('\n')
+  const compared = `  ${'compare'.padEnd(12)} brokers side by side: ${Object.keys(BROKERS).join(', ')}`
+  const rows = Object.entries(ROWS).map(([name, { title }]) => `  ${name.padEnd(18)} ${title}`)
+  return [
+    'load <scenario> [options]',
+    '',
+    'Scenarios',
+    ...scenarios,
+    compared,
+    '',
+    'Rows of compare',
+    ...rows,
+    '',
+    'Options',
+    optionsHelp()
+  ].join('\n')
 }
 
 async function runScenario(scenario: ScenarioName, options: LoadOptions): Promise<number> {
@@ -31,6 +48,7 @@ export async function main(args: readonly string[]): Promise<number> {
       return raw.help === true ? 0 : 2
     }
     const options = checkOptions(raw)
+    if (scenario === 'compare') return await compareMain(raw, options)
     if (!Object.hasOwn(SCENARIOS, scenario)) {
       throw new ShoalError('OPTION_INVALID', { scenario, allowed: Object.keys(SCENARIOS).join(', ') })
     }

@@ -60,6 +60,26 @@ export const OPTIONS = {
   username: { takes: 'name', means: 'for CONNECT' },
   password: { takes: 'word', means: 'for CONNECT' },
   'allow-loss': { takes: '', means: 'QoS 0: lost messages are counted, but do not fail the run' },
+  brokers: {
+    takes: 'names',
+    many: true,
+    means: 'compare: which, by commas; all that are installed unless told'
+  },
+  rows: {
+    takes: 'names',
+    many: true,
+    means: 'compare: which rows, by commas, or all; the six at full speed unless told'
+  },
+  rounds: {
+    takes: 'number',
+    fallback: '3',
+    means: 'compare: runs of each broker in each row; the median counts'
+  },
+  cluster: {
+    takes: '',
+    means: 'compare: also three nodes of Shoal, publishers and subscribers on different ones'
+  },
+  results: { takes: 'folder', fallback: 'load/results', means: 'compare: where the tables are written' },
   json: { takes: 'file', means: 'write the whole result there' },
   html: { takes: 'file', means: 'write a report page there' },
   quiet: { takes: '', means: 'no progress, only the summary' },
