@@ -251,7 +251,7 @@ export class FakeBroker implements Broker {
 function merge(a: Match, b: Match): Match {
   return {
     subscriber: a.subscriber,
-    qos: a.qos > b.qos ? a.qos : b.qos,
+    qos: Math.max(a.qos, b.qos) as Match['qos'],
     noLocal: a.noLocal && b.noLocal,
     retainAsPublished: a.retainAsPublished || b.retainAsPublished,
     identifiers: [...a.identifiers, ...b.identifiers]
