@@ -124,6 +124,8 @@ export interface BrokerStatus {
   subscriptions: number
   retained: number
   clients: number
+  /** What is under way between nodes: all 0 when nothing happens. */
+  waiting: { publishes: number; deliveries: number; gated: number; kept: number }
   counters: Record<string, number>
 }
 
@@ -291,6 +293,12 @@ class BrokerNode implements Broker {
       subscriptions: router.subscriptions.count,
       retained: router.retained.count,
       clients: this.#registry!.size,
+      waiting: {
+        publishes: router.publishing.waiting,
+        deliveries: inflightOf(router),
+        gated: router.ordering.gatedCount,
+        kept: router.ordering.replayCount
+      },
       counters: { ...router.counters }
     }
   }
@@ -333,8 +341,7 @@ class BrokerNode implements Broker {
   async #handedOver(router: Router, deadline: number): Promise<void> {
     while (this.clock.now() < deadline && router.view.peers.size > 0) {
       await router.agreement(deadline - this.clock.now())
-      const inflight = [...router.view.peers.values()].some(peer => peer.inflightCount > 0)
-      if (router.rebalancing.isAgreed && !inflight && router.publishing.waiting === 0) return
+      if (router.rebalancing.isAgreed && inflightOf(router) === 0 && router.publishing.waiting === 0) return
       await router.pause(5)
     }
   }
@@ -383,11 +390,9 @@ class BrokerNode implements Broker {
     const registry = this.#registry!
     control.onRequest('swim.ping', () => ({}))
     control.onRequest('swim.sync', (_peer, body) => cluster.receiveSync(body))
-    control.onRequest('client.claim', (peer, body, reply) => {
-      registry.grant(claimOf(body), peer.id).then(
-        () => reply.send({}),
-        error => reply.fail(error instanceof ShoalError ? error : new ShoalError('HANDLER_FAILED', {}, error))
-      )
+    control.onRequest('client.claim', async (peer, body) => {
+      await registry.grant(claimOf(body), peer.id)
+      return {}
     })
     control.onRequest('client.evict', (_peer, body) => {
       registry.evict(claimOf(body))
@@ -403,6 +408,13 @@ class BrokerNode implements Broker {
     if (this.#router === null) throw new ShoalError('CLOSED', { reason: 'not started' })
     return this.#router
   }
+}
+
+/** Deliveries to other nodes that they have not taken. */
+function inflightOf(router: Router): number {
+  let count = 0
+  for (const peer of router.view.peers.values()) count += peer.inflightCount
+  return count
 }
 
 function claimOf(body: Readonly<Record<string, unknown>>): Claim {

@@ -4,7 +4,7 @@ import { ShoalError } from '../errors.ts'
 import type { Reply } from '../link/handlers.ts'
 import type { Peer } from './peer.ts'
 
-/** Answers with what it returns, or later through `reply` when it returns nothing. */
+/** Answers with what it returns or its promise resolves to, or later through `reply` when that is nothing. */
 export type RequestHandler = (peer: Peer, body: Readonly<Record<string, unknown>>, reply: Reply) => unknown
 export type FireHandler = (peer: Peer, body: Readonly<Record<string, unknown>>) => void
 
@@ -25,9 +25,14 @@ export class Control {
     if (handler === undefined) return reply.fail(new ShoalError('HANDLER_MISSING', { name }))
     try {
       const answer = handler(peer, record(body), reply)
-      if (answer !== undefined) reply.send(answer)
+      if (answer instanceof Promise) {
+        answer.then(
+          late => late !== undefined && reply.send(late),
+          error => fail(reply, name, error)
+        )
+      } else if (answer !== undefined) reply.send(answer)
     } catch (error) {
-      reply.fail(error instanceof ShoalError ? error : new ShoalError('HANDLER_FAILED', { name }, error))
+      fail(reply, name, error)
     }
   }
 
@@ -35,6 +40,10 @@ export class Control {
   fire(peer: Peer, name: string, body: unknown): void {
     this.#fires.get(name)?.(peer, record(body))
   }
+}
+
+function fail(reply: Reply, name: string, error: unknown): void {
+  reply.fail(error instanceof ShoalError ? error : new ShoalError('HANDLER_FAILED', { name }, error))
 }
 
 export function record(value: unknown): Readonly<Record<string, unknown>> {

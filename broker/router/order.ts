@@ -184,7 +184,6 @@ export class Ordering {
       this.#gated.delete(topic)
       this.#gatedCount -= waiting.length
       for (const { message, from } of waiting) {
-        if (from !== null && from.gone && message.qos === 0) continue
         publishing.route(topic, message, from)
       }
     }

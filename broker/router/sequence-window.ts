@@ -16,7 +16,8 @@ export class SequenceWindow {
 
   /** Marks `sequence` (>= 1) as seen; true if it was not seen before. */
   add(sequence: number): boolean {
-    const bits = (this.#bits ??= new Uint32Array(NUMBERS >>> 5))
+    this.#bits ??= new Uint32Array(NUMBERS >>> 5)
+    const bits = this.#bits
     if (sequence > this.#highest) {
       this.#slideTo(bits, sequence)
     } else if (sequence <= this.#highest - NUMBERS) {

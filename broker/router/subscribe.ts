@@ -219,7 +219,8 @@ export class Subscribing {
   #rowsAnnounced(peer: Peer, body: Readonly<Record<string, unknown>>): object {
     const { routes } = this.#router
     if (integer(body, 'first') === 1) peer.rowsAnnounced = new Set()
-    const announced = (peer.rowsAnnounced ??= new Set())
+    peer.rowsAnnounced ??= new Set()
+    const announced = peer.rowsAnnounced
     for (const filter of texts(body, 'filters')) {
       announced.add(filter)
       this.#rowAdded(peer, filter, true)
