@@ -4,16 +4,15 @@ import { LATENCY_BUCKETS } from './latency.ts'
 
 /** Columns of a thread's counters. */
 export const COUNTER = {
-  deliveries: 0,
-  bytes: 1,
-  lost: 2,
-  duplicated: 3,
-  reordered: 4,
-  foreign: 5,
-  acknowledged: 6,
-  refused: 7,
-  connected: 8,
-  disconnected: 9
+  bytes: 0,
+  lost: 1,
+  duplicated: 2,
+  reordered: 3,
+  foreign: 4,
+  acknowledged: 5,
+  refused: 6,
+  connected: 7,
+  disconnected: 8
 } as const
 export type CounterName = keyof typeof COUNTER
 const COUNTERS = 16

@@ -6,6 +6,8 @@ import { ShoalError } from '../broker/errors.ts'
 import { BROKERS } from './compare/brokers.ts'
 import { compareMain } from './compare/main.ts'
 import { ROWS } from './compare/rows.ts'
+import { connectRun } from './connect/connect.ts'
+import { connectSummary } from './connect/summary.ts'
 import { faultsOf } from './integrity.ts'
 import { checkOptions, type LoadOptions, optionsHelp, parseCommandLine } from './options.ts'
 import { SCENARIOS, type ScenarioName } from './plan.ts'
@@ -14,6 +16,7 @@ import { run } from './run.ts'
 
 function help(): string {
   const scenarios = Object.entries(SCENARIOS).map(([name, means]) => `  ${name.padEnd(12)} ${means}`)
+  scenarios.push(`  ${'connect'.padEnd(12)} idle connections: opened, held, reopened; what each costs`)
   const compared = `  ${'compare'.padEnd(12)} brokers side by side: ${Object.keys(BROKERS).join(', ')}`
   const rows = Object.entries(ROWS).map(([name, { title }]) => `  ${name.padEnd(18)} ${title}`)
   return [
@@ -38,6 +41,13 @@ async function runScenario(scenario: ScenarioName, options: LoadOptions): Promis
   return faultsOf(result.integrity, options.allowLoss && options.qos === 0).length === 0 ? 0 : 1
 }
 
+async function runConnect(options: LoadOptions): Promise<number> {
+  const result = await connectRun(options, line => options.quiet || process.stdout.write(`${line}\n`))
+  process.stdout.write(`${connectSummary(result)}\n`)
+  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`)
+  return result.lost === 0 ? 0 : 1
+}
+
 /** Runs the command line `args` (without node and script) and returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   try {
@@ -49,8 +59,12 @@ export async function main(args: readonly string[]): Promise<number> {
     }
     const options = checkOptions(raw)
     if (scenario === 'compare') return await compareMain(raw, options)
+    if (scenario === 'connect') return await runConnect(options)
     if (!Object.hasOwn(SCENARIOS, scenario)) {
-      throw new ShoalError('OPTION_INVALID', { scenario, allowed: Object.keys(SCENARIOS).join(', ') })
+      throw new ShoalError('OPTION_INVALID', {
+        scenario,
+        allowed: [...Object.keys(SCENARIOS), 'connect', 'compare'].join(', ')
+      })
     }
     return await runScenario(scenario as ScenarioName, options)
   } catch (error) {

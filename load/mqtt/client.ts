@@ -227,7 +227,6 @@ export class MqttClient {
       counters[COUNTER.foreign]! += 1
       return
     }
-    counters[COUNTER.deliveries]! += 1
     this.ledger.take(view.getUint32(payload + STREAM_AT, true), view.getUint32(payload + SEQUENCE_AT, true))
     latencies[bucketOf(timeUs - view.getFloat64(payload + SENT_AT, true))]! += 1
   }
