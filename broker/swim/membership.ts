@@ -11,7 +11,16 @@ import { encodeNews } from './codec.ts'
 import type { SwimConfig } from './config.ts'
 import type { SwimCounters } from './counters.ts'
 import type { GossipQueue } from './gossip.ts'
-import { type Change, changesBetween, isLive, type Member, type News, parseId, supersedes } from './member.ts'
+import {
+  type Change,
+  changesBetween,
+  INCARNATION_MAX,
+  isLive,
+  type Member,
+  type News,
+  parseId,
+  supersedes
+} from './member.ts'
 import { encodeMeta, type Meta, sameMeta } from './meta.ts'
 import { accusersWanted, Suspicion, suspicionMinMs } from './suspicion.ts'
 import { type Entry, MemberTable } from './table.ts'
@@ -146,7 +155,9 @@ export class Membership {
     this.outbid(news.incarnation)
   }
 
-  #restate(self: Member, told: (() => void) | null = null): void {
+  /** Others refuse the highest incarnation of all, so we never reach it: then the last word is no longer ours. */
+  #restate(stated: Member, told: (() => void) | null = null): void {
+    const self = { ...stated, incarnation: Math.min(stated.incarnation, INCARNATION_MAX - 1) }
     this.table.replace(this.#self, self, '', this.#clock.now())
     this.#gossip.add(self.id, encodeNews({ ...self, accuser: '' }), told)
   }

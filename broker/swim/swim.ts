@@ -153,9 +153,9 @@ export class Swim {
     this.#settleLeave?.()
   }
 
-  /** Alive and suspect members, ourselves included (until we leave). Not a copy; a new array after each change. */
-  members(): readonly Member[] {
-    return this.#context.membership.table.live()
+  /** Alive and suspect members, ourselves included (until we leave). */
+  members(): Member[] {
+    return [...this.#context.membership.table.live()]
   }
 
   /** Whoever is remembered under that id, dead and left ones included. */
