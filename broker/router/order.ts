@@ -41,6 +41,10 @@ export class Ordering {
    */
   accept(topic: Topic<Peer>, message: Message, from: Peer | null): void {
     if (topic.gated) {
+      if (message.qos === 0 && this.#gatedCount >= this.#router.options.replayMax) {
+        this.#router.counters.droppedQueueFull++
+        return
+      }
       topic.gate ??= []
       topic.gate.push({ message, from })
       this.#gated.add(topic)

@@ -14,6 +14,8 @@ import type { Fence } from './view.ts'
 
 /** A message is passed on at most twice by nodes that do not own its topic. */
 const HOPS_MAX = 2
+/** Not an acknowledgement: the message went round in a circle. (MQTT 5: server moved.) */
+const REASON_MOVED = 0x9d
 /** Fences follow messages that were passed on, no further than messages are. */
 const FENCE_DEPTH_MAX = 2
 const FENCE_TIMEOUT_MS = 2000
@@ -25,7 +27,7 @@ export class Publishing {
   readonly #router: Router
   #sequence = 0
   #oldest = 1
-  /** Behind a fence, or without an owner; in the order in which they came. */
+  /** Behind a fence, without an owner or a link to it; in the order in which they came. */
   #held: { topic: Topic<Peer>; message: Message; from: Peer | null; outgoing: Outgoing | null }[] = []
   #whenDrained: (() => void)[] = []
   #whenReleased: (() => void)[] = []
@@ -58,16 +60,11 @@ export class Publishing {
     this.route(topic, message, null)
     const owner = topic.owner
     if (owner === router.self) return !router.self.pressed && topic.gate === null
-    return (
-      owner !== null &&
-      !owner.pressed &&
-      owner.congestedSince === -1 &&
-      this.#windowOpen &&
-      this.#held.length === 0
-    )
+    if (owner === null || owner.link === null || topic.held) return false
+    return !owner.pressed && owner.congestedSince === -1 && this.#windowOpen
   }
 
-  /** Calls `run` at the next tick if no way is congested, else once none is. */
+  /** Calls `run` at the next tick if no way is congested, else once none is, or in a second to see for itself. */
   whenDrained(run: () => void): void {
     this.#whenDrained.push(run)
     this.#router.clock.defer(() => this.drained())
@@ -84,6 +81,19 @@ export class Publishing {
     )
       return
     for (const peer of this.#router.view.peers.values()) if (peer.congestedSince !== -1) return
+    this.#letGo()
+  }
+
+  /** Call every second: tries again what had nowhere to go, and lets publishers try whose way may be free. */
+  tick(): void {
+    if (this.#stranded) {
+      this.#stranded = false
+      this.reroute()
+    } else if (this.#held.length > 0) this.releaseHeld()
+    this.#letGo()
+  }
+
+  #letGo(): void {
     const waiting = this.#whenDrained
     this.#whenDrained = []
     for (const run of waiting) run()
@@ -102,13 +112,22 @@ export class Publishing {
       if (message.origin === null) this.name(message)
       const known = this.#originOf(message).outgoing.get(message.sequence)
       if (known !== undefined) {
-        known.from = from
+        this.#cameAgain(known, from)
         return
       }
       outgoing = new Outgoing(message, from)
       this.#originOf(message).outgoing.set(message.sequence, outgoing)
     }
     this.#send(topic, message, from, outgoing)
+  }
+
+  /**
+   * A message that was sent on from here has come again. From the node that it came from before, or for one that is
+   * gone since: its link broke. From any other: it went round in a circle, so that node is to wait for a better view.
+   */
+  #cameAgain(known: Outgoing, from: Peer | null): void {
+    if (known.from?.gone) known.from = from
+    else if (known.from !== from) this.#router.ordering.acknowledge(known.message, from, REASON_MOVED)
   }
 
   /** Gives a message of this node the name by which every node knows it again. */
@@ -122,19 +141,25 @@ export class Publishing {
     for (let sequence = first; sequence <= last; sequence++) {
       const outgoing = origin.outgoing.get(sequence)
       if (outgoing === undefined) continue
+      if (reason === REASON_MOVED) {
+        outgoing.via = null
+        this.#stranded = true
+        continue
+      }
       origin.outgoing.delete(sequence)
       this.#router.ordering.acknowledge(outgoing.message, outgoing.from, reason)
     }
     if (this.#whenDrained.length > 0) this.drained()
   }
 
-  /** A link to `peer` is up: it gets again, in order, what it has not acknowledged. */
+  /** A link to `peer` is up: it gets again, in order, what it has not acknowledged, and then what waited for the link. */
   resend(peer: Peer): void {
     for (const origin of this.#router.origins.values()) {
       for (const outgoing of origin.outgoing.values()) {
-        if (outgoing.via === peer) peer.link?.publish(outgoing.message)
+        if (outgoing.via === peer && !outgoing.held) peer.link?.publish(outgoing.message)
       }
     }
+    if (this.#held.length > 0) this.releaseHeld()
   }
 
   /** Raises a fence for every living node that lost topics and may hold messages of ours. */
@@ -168,13 +193,6 @@ export class Publishing {
       }
     }
     this.releaseHeld()
-  }
-
-  /** Tries again what was passed on too often; call now and then. */
-  retryStranded(): void {
-    if (!this.#stranded) return
-    this.#stranded = false
-    this.reroute()
   }
 
   /** Sends on what is no longer held, in the order in which it came. */
@@ -225,7 +243,8 @@ export class Publishing {
   #send(topic: Topic<Peer>, message: Message, from: Peer | null, outgoing: Outgoing | null): void {
     const router = this.#router
     const owner = topic.owner
-    if (topic.held || owner === null) {
+    // Not back to where it came from: that node knows better, and we shall know soon.
+    if (topic.held || owner === null || owner === from || owner.link === null) {
       if (outgoing === null && this.#held.length >= router.options.publishWindow) {
         router.counters.droppedQueueFull++
         return
@@ -237,7 +256,10 @@ export class Publishing {
     if (from !== null) {
       if (message.hops >= HOPS_MAX) {
         if (outgoing === null) router.counters.droppedHops++
-        else this.#stranded = true
+        else {
+          outgoing.via = null
+          this.#stranded = true
+        }
         return
       }
       message.hops++
@@ -247,11 +269,9 @@ export class Publishing {
     if (outgoing !== null) outgoing.via = owner
     owner.published++
     const link = owner.link
-    if (link === null) {
-      if (outgoing === null) router.counters.droppedLinkFull++
-    } else if (outgoing === null && link.bufferedBytes > router.options.linkBufferBytesMax) {
+    if (outgoing === null && link.bufferedBytes > router.options.linkBufferBytesMax)
       router.counters.droppedLinkFull++
-    } else link.publish(message)
+    else link.publish(message)
   }
 
   #askFence(fence: Fence): void {

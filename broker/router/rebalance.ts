@@ -70,8 +70,8 @@ export class Rebalancing {
       peer.client = member.client
     }
     const serving = members.filter(member => member.serving && !member.client).map(({ id }) => ({ id }))
-    const ring = new Ring(serving, router.options.replicaPoints)
-    if (ring.digest !== view.ring.digest) this.#changeRing(ring)
+    const isSame = serving.length === view.ring.size && serving.every(({ id }) => view.ring.ids.includes(id))
+    if (!isSame) this.#changeRing(new Ring(serving, router.options.replicaPoints))
     else view.touch()
     if (lost.length > 0) this.#afterLoss()
     this.check()
@@ -204,8 +204,7 @@ export class Rebalancing {
 
   #tick(): void {
     const { view, subscribing, publishing, scanning, hybridClock, retained } = this.#router
-    publishing.retryStranded()
-    publishing.drained()
+    publishing.tick()
     for (const peer of view.peers.values()) {
       if (peer.link === null) continue
       const { count, hash } = subscribing.digestFor(peer)
