@@ -47,7 +47,9 @@ export class SubscriptionTable {
       if (isWildcard(filter)) this.wildcards.add(filter, row)
     }
     const entry = new Entry(subscription, holder, row)
-    row.entries.push(entry)
+    // A literal of one element has room for one; a push would make room for seventeen.
+    if (first) row.entries = [entry]
+    else row.entries.push(entry)
     holder.entries.set(filter, entry)
     this.count++
     return { replaced: null, first }
@@ -132,10 +134,13 @@ export class SubscriptionTable {
   }
 }
 
+/** Of a row that is not filled yet. */
+const none: Entry[] = []
+
 class Row {
   readonly filter: string
   readonly order: number
-  readonly entries: Entry[] = []
+  entries: Entry[] = none
 
   constructor(filter: string, order: number) {
     this.filter = filter
