@@ -1,0 +1,232 @@
+// Every option of a node, in one table: name, kind, default, bounds, why. The option file, the
+// environment, the command line, the documentation and the type `Config` all come from it.
+import { environmentLayer, fileLayer, type Layer, OptionError, resolve } from './layers.ts'
+import {
+  bytes,
+  choice,
+  duration,
+  flag,
+  integer,
+  list,
+  type OptionValues,
+  port,
+  portOrOff,
+  text
+} from './option.ts'
+
+const HOST = {
+  pattern: /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|[0-9A-Fa-f:.]{2,45})$/,
+  allowed: 'an IP address or a host name'
+}
+const HOST_OR_NONE = {
+  pattern: new RegExp(`^$|${HOST.pattern.source}`),
+  allowed: `${HOST.allowed}, or nothing`
+}
+const ADDRESS = {
+  pattern: /^(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}|\[[0-9A-Fa-f:.]{2,45}\]):[1-9]\d{0,4}$/,
+  allowed: 'host:port'
+}
+const NAME = {
+  pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+  allowed: '1 to 64 letters, digits, dots, dashes or underscores, the first a letter or a digit'
+}
+
+const KiB = 1024
+const MiB = 1024 * KiB
+const GiB = 1024 * MiB
+
+export const OPTIONS = {
+  // Where it listens.
+  host: text(
+    '127.0.0.1',
+    'The address that MQTT and HTTP listen on; `0.0.0.0` is every IPv4 address of the machine.',
+    HOST
+  ),
+  mqttPort: portOrOff(1883, 'The port of MQTT over TCP.'),
+  httpPort: portOrOff(8080, 'The port of HTTP, of browsers (WebSocket) and of MQTT over WebSocket.'),
+  allowAnonymous: flag(
+    false,
+    'Lets clients in without credentials when `host` is not a loopback address; on loopback they always are.'
+  ),
+  origins: list(
+    64,
+    'The web origins whose pages may connect by WebSocket, `https://app.example.org`; none given means any.',
+    {
+      pattern: /^https?:\/\/[^\s/]{1,255}$/,
+      allowed: 'https://host'
+    }
+  ),
+
+  // The cluster.
+  base: list(
+    64,
+    'Cluster addresses of nodes to join, as `host:port`; one that answers is enough. None: the first node of a cluster.',
+    ADDRESS
+  ),
+  ring: text('shoal', 'The name of the cluster: nodes of another name are refused.', NAME),
+  clusterHost: text('127.0.0.1', 'The address that the cluster port listens on.', HOST),
+  clusterPort: port(7979, 'The port of gossip (UDP) and of links between nodes (TCP).'),
+  advertiseHost: text(
+    '',
+    'The address at which the other nodes reach this one; a name is looked up at the start. Not given: `clusterHost`, or for `0.0.0.0` the first address of the machine.',
+    HOST_OR_NONE
+  ),
+  insecureCluster: flag(
+    false,
+    'Lets the cluster port listen beyond loopback although links and gossip are neither encrypted nor authenticated in this version: for trusted networks only.'
+  ),
+  client: flag(false, 'Makes this node a gateway only: it joins, and serves clients, but owns no topics.'),
+  preset: choice(
+    'local',
+    ['local', 'lan', 'wan'],
+    'How fast silence is taken for death: nodes on one machine, in one network, or far apart.'
+  ),
+  replicaPoints: integer(
+    100,
+    1,
+    1000,
+    'Points of this node on the ring; a node with twice the points owns twice the topics.'
+  ),
+  shardLevels: integer(
+    0,
+    0,
+    16,
+    'How many leading levels of a topic decide its owner; 0 is all of them. The same on every node.'
+  ),
+
+  // Clients.
+  connectionsMax: integer(100_000, 1, 10_000_000, 'Clients connected to each listener; one more is refused.'),
+  packetBytesMax: bytes(
+    1 * MiB,
+    1 * KiB,
+    256 * MiB,
+    'The largest MQTT packet, WebSocket message or HTTP body that is accepted.'
+  ),
+  receiveMaximum: integer(
+    1024,
+    1,
+    65_535,
+    'QoS 1 messages of one MQTT client that may wait for their acknowledgement.'
+  ),
+  inflightMax: integer(
+    1024,
+    1,
+    65_535,
+    'QoS 1 messages sent to one MQTT client that it has not acknowledged yet.'
+  ),
+  queueMax: integer(
+    10_000,
+    1,
+    1_000_000,
+    'QoS 1 messages that wait for one MQTT client to acknowledge earlier ones.'
+  ),
+  outboxBytesMax: bytes(
+    4 * MiB,
+    64 * KiB,
+    1 * GiB,
+    'Bytes that wait for one slow client before messages to it are dropped, or it is closed.'
+  ),
+  keepAliveMaxSeconds: integer(
+    65_535,
+    1,
+    65_535,
+    'The longest keep-alive of an MQTT client; one that asks for more, or for none, is given this.'
+  ),
+  connectTimeoutMs: duration(10_000, 100, 600_000, 'How long a new connection may take to say who it is.'),
+
+  // The broker's memory.
+  topicsMax: integer(
+    1_000_000,
+    100,
+    100_000_000,
+    'Topics that this node remembers, as owner or for its clients.'
+  ),
+  retainedMax: integer(100_000, 0, 100_000_000, 'Retained messages of the topics that this node owns.'),
+  retainedBytesMax: bytes(256 * MiB, 0, 64 * GiB, 'Payload bytes of these retained messages.'),
+  publishWindow: integer(
+    65_536,
+    16,
+    1_048_576,
+    'QoS 1 messages under way from this node to the owners of their topics.'
+  ),
+  linkBufferBytesMax: bytes(
+    16 * MiB,
+    256 * KiB,
+    1 * GiB,
+    'Bytes that wait to be written to one peer; from half of it on, publishers are paused.'
+  ),
+  replayMax: integer(
+    100_000,
+    100,
+    10_000_000,
+    'Messages that a new owner keeps for subscribers it may not know of yet.'
+  ),
+
+  // The process.
+  closeTimeoutMs: duration(10_000, 100, 600_000, 'How long a graceful stop may take.'),
+  logLevel: choice(
+    'info',
+    ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
+    'The least important log line that is written.'
+  ),
+  logFormat: choice('pretty', ['pretty', 'json'], 'Lines for people, or JSON objects for machines.')
+} as const
+
+/** The checked options of a node. Times are milliseconds. */
+export type Config = OptionValues<typeof OPTIONS>
+
+export interface ConfigSources {
+  /** What the command line gave; see `Layer`. */
+  flags?: Layer
+  /** The process's environment: its `SHOAL_*` variables are read. */
+  environment?: Readonly<Record<string, string | undefined>>
+  /** An option file, already parsed. */
+  file?: { readonly name: string; readonly content: unknown }
+}
+
+/** Flags over environment over file over defaults. Throws OPTION_INVALID, its message a sentence that helps. */
+export function readConfig(sources: ConfigSources): Config {
+  const config = resolve(OPTIONS, [
+    sources.flags ?? new Map(),
+    environmentLayer(OPTIONS, sources.environment ?? {}),
+    sources.file === undefined ? new Map() : fileLayer(OPTIONS, sources.file.content, sources.file.name)
+  ])
+  checkTogether(config)
+  return config
+}
+
+/** Rules that concern more than one option. */
+function checkTogether(config: Config): void {
+  if (!config.insecureCluster && !isLoopback(config.clusterHost)) {
+    throw new OptionError(
+      `clusterHost is "${config.clusterHost}", but links and gossip are not encrypted or authenticated in this ` +
+        'version, so the cluster port stays on loopback. On a trusted network, give --insecure-cluster.',
+      { option: 'clusterHost', value: config.clusterHost }
+    )
+  }
+  if (
+    !config.allowAnonymous &&
+    !isLoopback(config.host) &&
+    (config.mqttPort !== 'off' || config.httpPort !== 'off')
+  ) {
+    throw new OptionError(
+      `host is "${config.host}", but this version has no passwords, so that anyone who reaches it could connect. ` +
+        'On a trusted network, give --allow-anonymous.',
+      { option: 'host', value: config.host }
+    )
+  }
+  if (config.client && config.base.length === 0) {
+    throw new OptionError(
+      'client is true, but a node that owns no topics needs others that do: give --base host:port.',
+      {
+        option: 'client',
+        value: true
+      }
+    )
+  }
+}
+
+/** Whether only this machine can reach a listener on `host`. A name other than localhost is not looked up: no. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(?:\.\d{1,3}){3}$/.test(host)
+}
