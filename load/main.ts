@@ -12,6 +12,7 @@ import { faultsOf } from './integrity.ts'
 import { checkOptions, type LoadOptions, optionsHelp, parseCommandLine } from './options.ts'
 import { SCENARIOS, type ScenarioName } from './plan.ts'
 import { consoleProgress, summary } from './report/console.ts'
+import { htmlReport } from './report/html.ts'
 import { run } from './run.ts'
 
 function help(): string {
@@ -38,6 +39,9 @@ async function runScenario(scenario: ScenarioName, options: LoadOptions): Promis
   const result = await run(scenario, options, consoleProgress(process.stdout, options.quiet))
   process.stdout.write(`${summary(result, options.allowLoss && options.qos === 0)}\n`)
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`)
+  if (options.html !== undefined) {
+    writeFileSync(options.html, htmlReport(result, options.allowLoss && options.qos === 0))
+  }
   return faultsOf(result.integrity, options.allowLoss && options.qos === 0).length === 0 ? 0 : 1
 }
 

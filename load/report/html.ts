@@ -1,0 +1,126 @@
+// A run as one self-contained page: figures, rate and latency over time, the latency distribution,
+// the broker's CPU and memory. It loads nothing and runs nothing.
+import { faultsOf } from '../integrity.ts'
+import type { LoadResult } from '../result.ts'
+import { chart, escapeText } from './chart.ts'
+import { count, duration, memory } from './figures.ts'
+
+const STYLE = `
+:root { color-scheme: light dark; --ink: #1c2733; --page: #fff; --quiet: #66758a; --grid: #dfe5ec; --one: #0b72c4; --two: #d1620f; --good: #17803d; --bad: #c02626 }
+@media (prefers-color-scheme: dark) { :root { --ink: #e4eaf1; --page: #11161c; --quiet: #93a1b3; --grid: #2b3541; --one: #58b0f5; --two: #f39a51; --good: #58c98a; --bad: #ff7b72 } }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 44rem; margin: 0 auto; padding: 1rem }
+h1 { font-size: 1.4rem; margin: 0 } p, figcaption { color: var(--quiet); margin: .25rem 0 }
+dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem; margin: 1.25rem 0 }
+dt { color: var(--quiet); font-size: .85rem } dd { margin: 0; font-size: 1.25rem; font-variant-numeric: tabular-nums }
+figure { margin: 1.5rem 0 } svg { width: 100%; height: auto } svg text { fill: var(--quiet); font-size: 12px }
+.grid { stroke: var(--grid); fill: none } polyline { fill: none; stroke-width: 2 }
+.line0 { stroke: var(--one) } .line1 { stroke: var(--two) } .key0 { color: var(--one) } .key1 { color: var(--two) }
+.good { color: var(--good) } .bad { color: var(--bad) } code { overflow-wrap: anywhere }
+`
+
+function figures(result: LoadResult): string {
+  const { latency } = result
+  const shown: [string, string][] = [
+    ['deliveries/s', count(result.deliveriesPerSecond)],
+    ['published/s', count(result.publishedPerSecond)],
+    ['p50', duration(latency.p50Us)],
+    ['p99', duration(latency.p99Us)],
+    ['p99.9', duration(latency.p999Us)],
+    ['max', duration(latency.maxUs)]
+  ]
+  if (result.cpuUsPerDelivery !== undefined) {
+    shown.push(['broker CPU per delivery', `${result.cpuUsPerDelivery.toPrecision(3)} µs`])
+    const rssKib = result.brokers.reduce((sum, { rssKibMax }) => sum + rssKibMax, 0)
+    shown.push(['broker memory, most', memory(rssKib)])
+  }
+  shown.push(['generator busy', `${result.generator.busyPercent.toFixed(0)} %`])
+  return `<dl>${shown.map(([name, text]) => `<div><dt>${escapeText(name)}</dt><dd>${escapeText(text)}</dd></div>`).join('')}</dl>`
+}
+
+function verdict(result: LoadResult, allowLoss: boolean): string {
+  const faults = faultsOf(result.integrity, allowLoss)
+  const sound = `${count(result.integrity.expected)} deliveries checked: each arrived once and in order.`
+  const limit = result.generator.wasTheLimit
+    ? '<p class="bad">The generator was the limit: rates are its own, not the broker’s.</p>'
+    : ''
+  return faults.length === 0
+    ? `<p class="good">${sound}</p>${limit}`
+    : `<p class="bad">Faults: ${escapeText(faults.join(', '))} of ${result.integrity.expected} deliveries.</p>${limit}`
+}
+
+function charts({ timeline, distribution, brokers }: LoadResult): string {
+  const seconds = (x: number) => `${x} s`
+  const over = (figure: (point: LoadResult['timeline'][number]) => number) =>
+    timeline.map(point => [point.seconds, figure(point)] as const)
+  const total = distribution.reduce((sum, [, n]) => sum + n, 0)
+  let seen = 0
+  const shares = distribution.map(([us, n]) => {
+    seen += n
+    return [us, (seen / total) * 100] as const
+  })
+  const watched = brokers.length > 0
+  return [
+    chart({
+      title: 'Deliveries per second',
+      series: [{ name: '', points: over(point => point.deliveriesPerSecond) }],
+      xText: seconds,
+      yText: count
+    }),
+    chart({
+      title: 'Latency over time',
+      series: [
+        { name: 'p50', points: over(point => point.p50Us) },
+        { name: 'p99', points: over(point => point.p99Us) }
+      ],
+      xText: seconds,
+      yText: duration,
+      yLogarithmic: true
+    }),
+    chart({
+      title: 'Deliveries within a latency',
+      series: [{ name: '', points: shares }],
+      xText: duration,
+      yText: y => `${y} %`,
+      xLogarithmic: true
+    }),
+    !watched
+      ? ''
+      : chart({
+          title: 'Broker CPU, percent of a core',
+          series: [{ name: '', points: over(point => point.brokerCpuPercent) }],
+          xText: seconds,
+          yText: y => `${y} %`
+        }),
+    !watched
+      ? ''
+      : chart({
+          title: 'Broker memory',
+          series: [{ name: '', points: over(point => point.brokerRssKib) }],
+          xText: seconds,
+          yText: memory
+        })
+  ].join('')
+}
+
+/** The page. */
+export function htmlReport(result: LoadResult, allowLoss: boolean): string {
+  const { machine, options } = result
+  const title = escapeText(`${result.scenario}: ${result.title}`)
+  const kind = `QoS ${options.qos}, ${options.payloadBytes} bytes, ${result.measuredSeconds.toFixed(1)} s measured`
+  const place = `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${machine.node}, ${result.date}`
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title}</title>
+<style>${STYLE}</style>
+<h1>${title}</h1>
+<p>${escapeText(kind)}</p>
+${verdict(result, allowLoss)}
+${figures(result)}
+${charts(result)}
+<p><code>${escapeText(result.command)}</code></p>
+<p>${escapeText(place)}</p>
+</html>
+`
+}

@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Comparison } from '../../../load/compare/compare.ts'
+import { median } from '../../../load/compare/compare.ts'
+import { comparisonMarkdown } from '../../../load/compare/tables.ts'
+import { chart } from '../../../load/report/chart.ts'
+import { consoleProgress, summary } from '../../../load/report/console.ts'
+import { count, duration, memory } from '../../../load/report/figures.ts'
+import { htmlReport } from '../../../load/report/html.ts'
+import type { LoadResult } from '../../../load/result.ts'
+
+const latency = { count: 10, meanUs: 5, p50Us: 4, p90Us: 8, p99Us: 900, p999Us: 1_000, maxUs: 2_500_000 }
+const machine = { cpu: 'A <fast> one', cores: 2, memoryGib: 8, kernel: 'Linux 6', node: 'v20' }
+const point = {
+  seconds: 1,
+  publishedPerSecond: 1_000,
+  deliveriesPerSecond: 1_000_000,
+  p50Us: 40,
+  p99Us: 4_000,
+  inFlight: 3,
+  brokerCpuPercent: 90,
+  brokerRssKib: 4_000
+}
+
+function resultWith(change: Partial<LoadResult>): LoadResult {
+  return {
+    scenario: 'pairs',
+    title: '2 pairs',
+    command: 'load pairs',
+    date: '2026-01-01T00:00:00.000Z',
+    machine,
+    options: { qos: 0, payloadBytes: 64 },
+    measuredSeconds: 5,
+    published: 10,
+    deliveries: 10,
+    publishedPerSecond: 2,
+    deliveriesPerSecond: 2,
+    latency,
+    distribution: [
+      [0, 1],
+      [40, 9]
+    ],
+    integrity: {
+      published: 10,
+      expected: 10,
+      lost: 0,
+      duplicated: 0,
+      reordered: 0,
+      foreign: 0,
+      refused: 0,
+      unacknowledged: 0,
+      disconnected: 0
+    },
+    brokers: [{ pid: 7, userUs: 1_000, systemUs: 2_000, cpuPercent: 3, rssKib: 4_000, rssKibMax: 5_000 }],
+    cpuUsPerDelivery: 300,
+    generator: { cpuUs: 10, busyPercent: 40, lateness: undefined, wasTheLimit: false },
+    timeline: [point, { ...point, seconds: 2 }],
+    errors: [],
+    stalls: 0,
+    ...change
+  }
+}
+
+test('figures have three digits and a unit', () => {
+  assert.deepEqual([5, 99.94, 1234, 9_994, 9_999, 123_456, 999_600, 12_345_678].map(count), [
+    '5',
+    '99.9',
+    '1234',
+    '9994',
+    '10.0 k',
+    '123 k',
+    '1.00 M',
+    '12.3 M'
+  ])
+  assert.deepEqual([0.4, 999.4, 1_234, 2_500_000].map(duration), ['0 µs', '999 µs', '1.23 ms', '2.50 s'])
+  assert.deepEqual([9_999, 20_480].map(memory), ['9999 KiB', '20 MiB'])
+})
+
+test('a summary says that all is well, or what is not', () => {
+  assert.match(summary(resultWith({}), false), /each once and in order/)
+  const { integrity } = resultWith({})
+  const faulty = resultWith({ integrity: { ...integrity, lost: 3, reordered: 1 } })
+  assert.match(summary(faulty, false), /FAULTS: 3 lost, 1 reordered of 10/)
+  assert.match(summary(faulty, true), /FAULTS: 1 reordered/)
+  const limited = resultWith({
+    generator: { cpuUs: 1, busyPercent: 99, lateness: undefined, wasTheLimit: true }
+  })
+  assert.match(summary(limited, false), /GENERATOR WAS THE LIMIT/)
+})
+
+test('on a terminal the progress line is rewritten, elsewhere each is a line', () => {
+  const written: string[] = []
+  const screen = (isTTY: boolean) => ({ isTTY, write: (text: string) => written.push(text) })
+  consoleProgress(screen(true), false).point(point, 'measure', 6)
+  consoleProgress(screen(false), false).point(point, 'warm up', 6)
+  consoleProgress(screen(false), true).point(point, 'measure', 6)
+  assert.equal(written.length, 2)
+  assert.match(written[0]!, /^\r.*1\.00 M deliveries\/s.*[^\n]$/)
+  assert.match(written[1]!, /warm up.*\n$/)
+})
+
+test('the page is whole in itself and takes nothing for markup that is text', () => {
+  const page = htmlReport(resultWith({ command: 'load <script>alert(1)</script>' }), false)
+  assert.doesNotMatch(page, /<script|https?:|NaN|undefined|Infinity/)
+  assert.match(page, /A &#60;fast&#62; one/)
+  assert.equal(page.match(/<svg/g)?.length, 5)
+})
+
+test('a page of a run that delivered nothing has no broken charts', () => {
+  const page = htmlReport(resultWith({ distribution: [], timeline: [], deliveries: 0, brokers: [] }), false)
+  assert.doesNotMatch(page, /<svg|NaN|Infinity/)
+})
+
+test('a chart keeps its lines inside its frame', () => {
+  const series = [
+    {
+      name: 'a',
+      points: [
+        [0, 0],
+        [5, 123_456],
+        [10, 7]
+      ] as const
+    }
+  ]
+  for (const logarithmic of [false, true]) {
+    const drawn = chart({ title: 't', series, xText: String, yText: String, yLogarithmic: logarithmic })
+    const places = /points="([^"]+)"/
+      .exec(drawn)![1]!
+      .split(' ')
+      .map(pair => pair.split(',').map(Number))
+    assert.ok(places.every(([x, y]) => x! >= 70 && x! <= 628 && y! >= 12 && y! <= 214))
+  }
+})
+
+test('the median of rounds is the middle one, or the mean of two', () => {
+  assert.deepEqual([median([]), median([3, 1, 2]), median([4, 1, 2, 3])], [0, 2, 2.5])
+})
+
+test('a comparison gives ratios above one where the first broker is better', () => {
+  const cell = {
+    broker: 'shoal' as const,
+    deliveriesPerSecond: 1_000_000,
+    cpuUsPerDelivery: 0.5,
+    brokerCpuPercent: 100,
+    p50Us: 10,
+    p99Us: 20,
+    rssKib: 1_000,
+    generatorWasTheLimit: false,
+    faults: [],
+    rounds: 3
+  }
+  const other = { ...cell, broker: 'mosquitto' as const, deliveriesPerSecond: 100_000, cpuUsPerDelivery: 5 }
+  const comparison: Comparison = {
+    date: '2026-01-01',
+    machine,
+    command: 'load compare',
+    versions: { shoal: '1', mosquitto: '2' },
+    pinnedToCores: true,
+    rows: [{ name: 'pairs', title: '200 pairs', cells: [cell, other] }]
+  }
+  assert.match(comparisonMarkdown(comparison), /\| 200 pairs \| 10 × \| 10 × \|/)
+})
