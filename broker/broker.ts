@@ -34,7 +34,7 @@ export const defaultOptions: BrokerOptions = {
   retainedMax: 1_000_000,
   retainedBytesMax: 1024 * 1024 * 1024,
   publishWindow: 65_536,
-  linkBufferBytesMax: 64 * 1024 * 1024,
+  linkBufferBytesMax: 16 * 1024 * 1024,
   replayMax: 100_000,
   closeTimeoutMs: 10_000
 }

@@ -5,6 +5,7 @@ import { ShoalError } from './errors.ts'
 import type { Identity, LinkHandlers } from './link/handlers.ts'
 import type { Link } from './link/link.ts'
 import { Links } from './link/links.ts'
+import { hashKey } from './ring/hash.ts'
 import type { Address, DatagramSocket, Listener } from './runtime/network.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import { type Change, type Member, type Meta, Swim, type SwimPreset, swimPresets } from './swim/index.ts'
@@ -78,7 +79,8 @@ export class Cluster {
         },
         lost: peerId => this.#swim.hint(peerId, 'reset')
       }),
-      options: { bufferBytesMax: options.linkBufferBytesMax }
+      // The router keeps its messages to the first half; the rest is for what must not be dropped.
+      options: { bufferBytesMax: 2 * options.linkBufferBytesMax }
     })
     this.#swim = new Swim({
       id: self.id,
@@ -98,6 +100,7 @@ export class Cluster {
         }
       },
       config: swimPresets[options.preset],
+      ring: hashKey(options.name),
       onChange: (member, change) => this.#memberChanged(member, change)
     })
     sockets.accept = (stream, from) => this.#links.accept(stream, from)

@@ -30,7 +30,19 @@ export class Delivering {
   /** QoS >= 1: `pending.remaining` must already count this peer. */
   acknowledged(peer: Peer, pending: Pending): void {
     peer.inflight.push(pending)
-    if (peer.link !== null && peer.resumed) this.#send(peer.link, pending)
+    peer.unsent++
+    if (peer.unsent === 1) this.pump(peer)
+  }
+
+  /** Writes what is in the peer's row and not yet written, as long as there is room. */
+  pump(peer: Peer): void {
+    const link = peer.link
+    if (link === null || !peer.resumed) return
+    const { linkBufferBytesMax } = this.#router.options
+    while (peer.unsent > 0 && link.bufferedBytes <= linkBufferBytesMax) {
+      this.#send(link, peer.inflight[peer.inflight.length - peer.unsent]!)
+      peer.unsent--
+    }
   }
 
   /** Calls `settled` once every live member has taken all that was delivered to it so far. */
@@ -52,9 +64,8 @@ export class Delivering {
   resume(peer: Peer, session: number, count: number): void {
     if (session === peer.session) this.taken(peer, count)
     peer.resumed = true
-    const link = peer.link
-    if (link === null) return
-    for (let i = peer.inflightHead; i < peer.inflight.length; i++) this.#send(link, peer.inflight[i]!)
+    peer.unsent = peer.inflightCount
+    this.pump(peer)
   }
 
   /** The peer is gone: nobody waits for it any more. */

@@ -101,7 +101,9 @@ export class Inbound implements LinkHandlers {
     if (peer === undefined || peer.link !== link) return
     peer.congestedSince = congested ? router.clock.now() : -1
     router.congestionChanged()
-    if (!congested) router.publishing.drained()
+    if (congested) return
+    router.delivering.pump(peer)
+    router.publishing.releaseHeld()
   }
 
   closed(link: Link, reason: ShoalError | null): void {

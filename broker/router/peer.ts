@@ -42,6 +42,8 @@ export class Peer {
   acked = 0
   inflight: Pending[] = []
   inflightHead = 0
+  /** How many at the end of `inflight` have not been written, because the link is down or full. */
+  unsent = 0
 
   /** The digest of the ring for which it has said: all that I have for you is sent. -1: none. */
   saidIn = -1
@@ -102,6 +104,7 @@ export class Peer {
     const pending = this.inflight[this.inflightHead]!
     this.inflight[this.inflightHead++] = undefined as unknown as Pending
     this.acked++
+    if (this.unsent > this.inflightCount) this.unsent = this.inflightCount
     if (this.inflightHead === this.inflight.length) {
       this.inflight = []
       this.inflightHead = 0

@@ -27,7 +27,7 @@ export class Publishing {
   readonly #router: Router
   #sequence = 0
   #oldest = 1
-  /** Behind a fence, without an owner or a link to it; in the order in which they came. */
+  /** Behind a fence, without an owner, or without a link to it or room on it; in the order in which they came. */
   #held: { topic: Topic<Peer>; message: Message; from: Peer | null; outgoing: Outgoing | null }[] = []
   #whenDrained: (() => void)[] = []
   #whenReleased: (() => void)[] = []
@@ -244,13 +244,9 @@ export class Publishing {
     const router = this.#router
     const owner = topic.owner
     // Not back to where it came from: that node knows better, and we shall know soon.
-    if (topic.held || owner === null || owner === from || owner.link === null) {
-      if (outgoing === null && this.#held.length >= router.options.publishWindow) {
-        router.counters.droppedQueueFull++
-        return
-      }
-      if (outgoing !== null) outgoing.held = true
-      this.#held.push({ topic, message, from, outgoing })
+    const isStuck = owner === null || owner === from || topic.held
+    if (isStuck || owner.link === null || owner.link.bufferedBytes > router.options.linkBufferBytesMax) {
+      this.#hold(topic, message, from, outgoing)
       return
     }
     if (from !== null) {
@@ -268,10 +264,17 @@ export class Publishing {
     }
     if (outgoing !== null) outgoing.via = owner
     owner.published++
-    const link = owner.link
-    if (outgoing === null && link.bufferedBytes > router.options.linkBufferBytesMax)
-      router.counters.droppedLinkFull++
-    else link.publish(message)
+    owner.link.publish(message)
+  }
+
+  #hold(topic: Topic<Peer>, message: Message, from: Peer | null, outgoing: Outgoing | null): void {
+    const router = this.#router
+    if (outgoing !== null) outgoing.held = true
+    else if (this.#held.length >= router.options.publishWindow) {
+      router.counters.droppedQueueFull++
+      return
+    }
+    this.#held.push({ topic, message, from, outgoing })
   }
 
   #askFence(fence: Fence): void {
