@@ -4,18 +4,17 @@ import { LATENCY_BUCKETS } from './latency.ts'
 
 /** Columns of a thread's counters. */
 export const COUNTER = {
-  bytes: 0,
-  lost: 1,
-  duplicated: 2,
-  reordered: 3,
-  foreign: 4,
-  acknowledged: 5,
-  refused: 6,
-  connected: 7,
-  disconnected: 8
+  lost: 0,
+  duplicated: 1,
+  reordered: 2,
+  foreign: 3,
+  acknowledged: 4,
+  refused: 5,
+  connected: 6,
+  disconnected: 7
 } as const
 export type CounterName = keyof typeof COUNTER
-const COUNTERS = 16
+const COUNTERS = 8
 
 /** One thread's row. */
 export interface Row {

@@ -101,16 +101,15 @@ export class Crew {
 
 function deliveriesCrossThreads(plan: Plan, threads: number): boolean {
   if (threads === 1) return false
-  const threadOf = new Map<number, number>()
-  for (const { publish, thread } of plan.clients) if (publish) threadOf.set(publish.firstStream, thread)
-  for (const { subscribe, thread } of plan.clients) {
-    if (!subscribe) continue
-    for (const [stream, owner] of threadOf) {
-      const inside = stream >= subscribe.firstStream && stream < subscribe.firstStream + subscribe.streams
-      if (inside && owner !== thread) return true
-    }
+  const threadOf = new Uint8Array(plan.streams)
+  for (const { publish, thread } of plan.clients) {
+    if (publish) threadOf.fill(thread, publish.firstStream, publish.firstStream + publish.topics.length)
   }
-  return false
+  return plan.clients.some(({ subscribe, thread }) => {
+    if (!subscribe) return false
+    const { firstStream, streams } = subscribe
+    return threadOf.subarray(firstStream, firstStream + streams).some(owner => owner !== thread)
+  })
 }
 
 /** A port from each thread to each other one, or none at all. */

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as after } from 'node:timers/promises'
 import { Board } from './board.ts'
+import { commandLine } from './command.ts'
 import { Crew } from './crew.ts'
 import { integrityOf } from './integrity.ts'
 import { bucketUs, summarise } from './latency.ts'
@@ -156,7 +157,7 @@ function conclude(
   return {
     scenario,
     title: plan.title,
-    command: `load ${process.argv.slice(2).join(' ')}`,
+    command: commandLine(),
     date: new Date().toISOString(),
     machine: describeMachine(),
     options: shown,

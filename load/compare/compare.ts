@@ -7,6 +7,7 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ShoalError } from '../../broker/errors.ts'
+import { commandLine } from '../command.ts'
 import { faultsOf } from '../integrity.ts'
 import { describeMachine, type Machine } from '../machine.ts'
 import type { LoadResult } from '../result.ts'
@@ -79,7 +80,7 @@ export async function compare(options: CompareOptions, tell: (line: string) => v
   return {
     date: new Date().toISOString(),
     machine: describeMachine(),
-    command: `load ${process.argv.slice(2).join(' ')}`,
+    command: commandLine(),
     versions,
     pinnedToCores: separate,
     rows

@@ -5,6 +5,7 @@ import { setTimeout as after } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { ShoalError } from '../../broker/errors.ts'
 import { Board } from '../board.ts'
+import { commandLine } from '../command.ts'
 import { type LatencySummary, summarise } from '../latency.ts'
 import { describeMachine, type Machine } from '../machine.ts'
 import type { LoadOptions } from '../options.ts'
@@ -171,7 +172,7 @@ function conclude(
   return {
     scenario: 'connect',
     title: `${connections} idle connections`,
-    command: `load ${process.argv.slice(2).join(' ')}`,
+    command: commandLine(),
     date: new Date().toISOString(),
     machine: describeMachine(),
     connections,

@@ -205,7 +205,6 @@ export class MqttClient {
       at = next
     }
     this.#carryOver(at, end)
-    this.#row.counters[COUNTER.bytes]! += length
     if (this.#acknowledgements > 0) this.#flushAcknowledgements()
     this.#events.received()
   }
