@@ -10,7 +10,10 @@ function at(wall: { ms: number }): Clock {
 
 describe('the hybrid clock', () => {
   it('gives stamps that only grow, whatever the wall clock does and others say', () => {
-    const step = fc.record({ wall: fc.integer({ min: 1, max: 2e12 }), heard: fc.integer({ min: 0, max: 2 ** 53 - 1 }) })
+    const step = fc.record({
+      wall: fc.integer({ min: 1, max: 2e12 }),
+      heard: fc.integer({ min: 0, max: 2 ** 53 - 1 })
+    })
     fc.assert(
       fc.property(fc.array(step, { maxLength: 100 }), steps => {
         const wall = { ms: 1e12 }

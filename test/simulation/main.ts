@@ -28,10 +28,13 @@ for (let seed = first; seed < first + count; seed++) {
   if (values.verbose) process.stdout.write(`seed ${seed}: ${outcome.faults.join('; ')}\n`)
   if (outcome.violations.length > 0) {
     failed++
-    process.stdout.write(`seed ${seed} broke ${outcome.violations.length} guarantees; faults: ${outcome.faults.join('; ')}\n`)
+    process.stdout.write(
+      `seed ${seed} broke ${outcome.violations.length} guarantees; faults: ${outcome.faults.join('; ')}\n`
+    )
     for (const violation of outcome.violations.slice(0, 10)) process.stdout.write(`  ${violation}\n`)
   }
-  if ((seed - first + 1) % 50 === 0) process.stdout.write(`${seed - first + 1} of ${count} seeds, ${failed} failed\n`)
+  if ((seed - first + 1) % 50 === 0)
+    process.stdout.write(`${seed - first + 1} of ${count} seeds, ${failed} failed\n`)
 }
 const seconds = ((Date.now() - startedAt) / 1000).toFixed(0)
 process.stdout.write(`${count - failed} passed, ${failed} failed\n`)

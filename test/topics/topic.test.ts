@@ -11,7 +11,8 @@ describe('the table of topics', () => {
 
   it('refuses what is not a topic', () => {
     const topics = new TopicTable<object>(0, 100)
-    for (const name of ['', 'a/#', '+', 'a\u0000']) assert.throws(() => topics.get(name), { code: 'TOPIC_INVALID' })
+    for (const name of ['', 'a/#', '+', 'a\u0000'])
+      assert.throws(() => topics.get(name), { code: 'TOPIC_INVALID' })
     assert.equal(topics.size, 0)
   })
 

@@ -35,8 +35,17 @@ export class SimulatedBrokers {
     const again = this.nodes.get(name)
     const host = this.simulation.host(name)
     const runtime = again === undefined ? host.runtime : host.restart()
-    const base = [...this.nodes.values()].filter(node => node.state === 'up').map(node => `${node.name}:${PORT}`)
-    const options = { clusterHost: name, advertiseHost: name, clusterPort: PORT, base, client, preset: 'lan' as const }
+    const base = [...this.nodes.values()]
+      .filter(node => node.state === 'up')
+      .map(node => `${node.name}:${PORT}`)
+    const options = {
+      clusterHost: name,
+      advertiseHost: name,
+      clusterPort: PORT,
+      base,
+      client,
+      preset: 'lan' as const
+    }
     const broker = createBroker({ ...options, topicsMax: 1000, closeTimeoutMs: 20_000 }, runtime)
     const node: NodeUnderTest = { name, broker, client, state: 'starting' }
     this.nodes.set(name, node)

@@ -78,12 +78,16 @@ export class History {
   #checkNothingLost(watcher: Watcher, found: string[]): void {
     const got = new Set(watcher.received.map(({ name }) => name))
     for (const sent of this.sent.values()) {
-      if (sent.qos === 0 || sent.ackedAt === -1 || !watcher.matches(sent.topic) || got.has(sent.name)) continue
+      if (sent.qos === 0 || sent.ackedAt === -1 || !watcher.matches(sent.topic) || got.has(sent.name))
+        continue
       if (sent.at < watcher.since || sent.ackedAt > watcher.until) continue
       const doubtful = this.doubts.some(
         ({ node, from, until }) => node === watcher.node && from <= sent.ackedAt && sent.at <= until
       )
-      if (!doubtful) found.push(`${watcher.id} on ${watcher.node} never got ${sent.name}, sent at ${sent.at}, acknowledged at ${sent.ackedAt}`)
+      if (!doubtful)
+        found.push(
+          `${watcher.id} on ${watcher.node} never got ${sent.name}, sent at ${sent.at}, acknowledged at ${sent.ackedAt}`
+        )
     }
   }
 
@@ -99,7 +103,8 @@ export class History {
         if (other !== undefined && other !== name) found.push(`place ${place} is ${other} and ${name}`)
         places.set(place, name)
         const era = `${topic} ${epoch}`
-        if (offset <= (last.get(era) ?? 0)) found.push(`${watcher.id} got ${name} at ${place}, after offset ${last.get(era)}`)
+        if (offset <= (last.get(era) ?? 0))
+          found.push(`${watcher.id} got ${name} at ${place}, after offset ${last.get(era)}`)
         last.set(era, offset)
       }
     }

@@ -91,7 +91,8 @@ class Scenario {
     for (const publisher of this.#publishers) {
       if (publisher.node.state !== 'up' || this.#random.next() < 0.5) continue
       const burst = this.#random.next() < 0.1 ? 10 : 1
-      for (let i = 0; i < burst; i++) publisher.publish(this.#pick(this.#topics), this.#random.next() < 0.7 ? 1 : 0)
+      for (let i = 0; i < burst; i++)
+        publisher.publish(this.#pick(this.#topics), this.#random.next() < 0.7 ? 1 : 0)
     }
     if (this.#random.next() < 0.02) this.#newSubscriber()
     if (this.#random.next() < 0.02) this.#newPublisher()
@@ -103,7 +104,8 @@ class Scenario {
     if (fault === 'crash' && up.length > 2) this.#crash(this.#pick(up))
     else if (fault === 'restart') this.#restart()
     else if (fault === 'leave' && up.length > 2) this.#leave(this.#pick(up))
-    else if (fault === 'join' && this.#cluster.nodes.size < NODES_MAX + 3 && up.length < NODES_MAX) this.#join()
+    else if (fault === 'join' && this.#cluster.nodes.size < NODES_MAX + 3 && up.length < NODES_MAX)
+      this.#join()
     else if (fault === 'pause' && up.length > 2) this.#pause(this.#pick(up))
     else if (fault === 'partition' && !this.#partitioned && up.length > 2) this.#partition(up)
     else if (fault === 'loss') this.#loss()
@@ -150,7 +152,8 @@ class Scenario {
     const durationMs = 500 + this.#random.integer(25_000)
     this.#note(`partition ${left} | ${right} ${durationMs}`)
     this.#partitioned = true
-    for (const name of durationMs > SURVIVED_MS ? names : []) this.#cluster.doubt(name, this.#cluster.now + durationMs + QUIET_MS)
+    for (const name of durationMs > SURVIVED_MS ? names : [])
+      this.#cluster.doubt(name, this.#cluster.now + durationMs + QUIET_MS)
     this.#cluster.simulation.partition(left, right)
     this.#later(durationMs, () => {
       this.#cluster.simulation.heal()
@@ -177,14 +180,16 @@ class Scenario {
   async #checkAfterQuiet(): Promise<void> {
     const up = this.#cluster.up()
     for (const node of this.#cluster.nodes.values()) {
-      if (node.state === 'starting' || node.state === 'leaving') this.#violations.push(`${node.name} is still ${node.state}`)
+      if (node.state === 'starting' || node.state === 'leaving')
+        this.#violations.push(`${node.name} is still ${node.state}`)
     }
     const digests = new Set(up.map(({ broker }) => broker.status().ring.digest))
     if (digests.size !== 1) this.#violations.push(`ring views differ: ${[...digests]}`)
     for (const { name, broker } of up) {
       const { ring, members, waiting } = broker.status()
       if (!ring.agreed) this.#violations.push(`${name} does not see agreement`)
-      if (members.length !== up.length) this.#violations.push(`${name} sees ${members.length} members of ${up.length}`)
+      if (members.length !== up.length)
+        this.#violations.push(`${name} sees ${members.length} members of ${up.length}`)
       for (const [what, count] of Object.entries(waiting)) {
         if (count !== 0) this.#violations.push(`${name} has ${count} ${what} waiting`)
       }
@@ -205,7 +210,8 @@ class Scenario {
     }
     await this.#cluster.simulation.run(5000)
     for (const sent of this.#cluster.history.sent.values()) {
-      if (sent.publisher.startsWith('last-') && sent.ackedAt === -1) this.#violations.push(`${sent.name} was never acknowledged`)
+      if (sent.publisher.startsWith('last-') && sent.ackedAt === -1)
+        this.#violations.push(`${sent.name} was never acknowledged`)
     }
   }
 
@@ -236,7 +242,8 @@ class Scenario {
 
   #newPublisher(): void {
     const up = this.#cluster.up()
-    if (up.length > 0) this.#publishers.push(new Publisher(`p${this.#publishers.length}`, this.#pick(up), this.#cluster))
+    if (up.length > 0)
+      this.#publishers.push(new Publisher(`p${this.#publishers.length}`, this.#pick(up), this.#cluster))
   }
 
   #filter(): string {

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { ShoalError } from '../../broker/errors.ts'
+import { silentLog } from '../../broker/runtime/log.ts'
+import { type Claim, type ClientHolder, ClientRegistry } from '../../broker/sessions/registry.ts'
+import { Simulation } from '../simulation/simulation.ts'
+
+class Connection implements ClientHolder {
+  readonly name: string
+  isOpen = true
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  takenOver(): void {
+    this.isOpen = false
+  }
+}
+
+/** Registries of some nodes, joined by requests that take a while. */
+class Nodes {
+  readonly simulation = new Simulation({ seed: 1 })
+  readonly registries = new Map<string, ClientRegistry>()
+  owner: string | null = 'a'
+  #stamp = 0
+
+  constructor(...names: string[]) {
+    for (const name of names) this.registries.set(name, this.#registry(name))
+  }
+
+  at(name: string): ClientRegistry {
+    return this.registries.get(name)!
+  }
+
+  #registry(nodeId: string): ClientRegistry {
+    const { clock } = this.simulation
+    const travel = (): Promise<void> => new Promise(resolve => void clock.after(1, resolve))
+    return new ClientRegistry({
+      clock,
+      log: silentLog,
+      nodeId,
+      ownerOf: () => this.owner,
+      isMember: id => this.registries.has(id),
+      stamp: () => ++this.#stamp,
+      request: async (to, name, body) => {
+        await travel()
+        const target = this.registries.get(to)
+        if (target === undefined) throw new ShoalError('PEER_GONE', { peer: to })
+        if (name === 'client.claim') await target.grant(body as Claim, nodeId)
+        else target.evict(body as Claim)
+        await travel()
+      },
+      fire: (to, name, body) => {
+        void travel().then(() => {
+          const target = this.registries.get(to)
+          if (name === 'client.release') target?.released(body as Claim)
+          else for (const claim of (body as { claims: Claim[] }).claims) target?.renewed(claim, nodeId)
+        })
+      }
+    })
+  }
+}
+
+describe('the registry of client ids', () => {
+  it('closes the older connection of an id on the same node', async () => {
+    const nodes = new Nodes('a')
+    const [older, newer] = [new Connection('older'), new Connection('newer')]
+    await nodes.at('a').claim('id', older)
+    await nodes.at('a').claim('id', newer)
+    assert.deepEqual([older.isOpen, newer.isOpen], [false, true])
+    assert.equal(nodes.at('a').size, 1)
+  })
+
+  it('closes the older connection on another node before it grants the newer', async () => {
+    const nodes = new Nodes('a', 'b', 'c')
+    const [older, newer] = [new Connection('older'), new Connection('newer')]
+    const first = nodes.at('b').claim('id', older)
+    await nodes.simulation.run(100)
+    await first
+    const second = nodes
+      .at('c')
+      .claim('id', newer)
+      .then(() => assert.equal(older.isOpen, false))
+    await nodes.simulation.run(100)
+    await second
+    assert.equal(newer.isOpen, true)
+  })
+
+  it('leaves exactly one of many that claim an id at the same time', async () => {
+    const nodes = new Nodes('a', 'b', 'c')
+    const connections = Array.from({ length: 9 }, (_, index) => new Connection(`${index}`))
+    const claims = connections.map((connection, index) => nodes.at('abc'[index % 3]!).claim('id', connection))
+    await nodes.simulation.run(1000)
+    await Promise.all(claims)
+    assert.equal(connections.filter(({ isOpen }) => isOpen).length, 1)
+  })
+
+  it('does not close a connection of another id', async () => {
+    const nodes = new Nodes('a')
+    const [one, two] = [new Connection('one'), new Connection('two')]
+    await nodes.at('a').claim('1', one)
+    await nodes.at('a').claim('2', two)
+    assert.deepEqual([one.isOpen, two.isOpen], [true, true])
+  })
+
+  it('forgets a connection that is gone, but not the newer one of its id', async () => {
+    const nodes = new Nodes('a')
+    const [older, newer] = [new Connection('older'), new Connection('newer')]
+    await nodes.at('a').claim('id', older)
+    await nodes.at('a').claim('id', newer)
+    nodes.at('a').release('id', older)
+    assert.equal(nodes.at('a').size, 1)
+    nodes.at('a').release('id', newer)
+    assert.equal(nodes.at('a').size, 0)
+  })
+
+  it('keeps the newest of two holders after a new owner has heard of both', async () => {
+    const nodes = new Nodes('a', 'b', 'c')
+    const [older, newer] = [new Connection('older'), new Connection('newer')]
+    nodes.owner = 'b'
+    await nodes.at('b').claim('id', older)
+    nodes.owner = 'c'
+    await nodes.at('c').claim('id', newer)
+    nodes.owner = 'a'
+    for (const registry of nodes.registries.values()) registry.ringChanged()
+    await nodes.simulation.run(1000)
+    assert.deepEqual([older.isOpen, newer.isOpen], [false, true])
+  })
+
+  it('grants at once when the node that held the id is gone', async () => {
+    const nodes = new Nodes('a', 'b', 'c')
+    const first = nodes.at('b').claim('id', new Connection('older'))
+    await nodes.simulation.run(100)
+    await first
+    nodes.registries.delete('b')
+    const newer = new Connection('newer')
+    const second = nodes.at('c').claim('id', newer)
+    await nodes.simulation.run(100)
+    await second
+    assert.equal(newer.isOpen, true)
+  })
+
+  it('gives up with TIMEOUT while no node serves', async () => {
+    const nodes = new Nodes('a')
+    nodes.owner = null
+    const claim = assert.rejects(nodes.at('a').claim('id', new Connection('c')), { code: 'TIMEOUT' })
+    await nodes.simulation.run(20_000)
+    await claim
+  })
+})
