@@ -11,6 +11,8 @@ export interface Option<T> {
   readonly why: string
   /** True for a boolean: its flag stands alone, and `--no-<flag>` turns it off. */
   readonly standsAlone: boolean
+  /** True if its flag may be given several times: the values are read together, as an array. */
+  readonly repeats: boolean
   /** The value meant by text, or by a value of a YAML or JSON file; undefined if it is not allowed. */
   read(given: unknown): T | undefined
   show(value: T): string
@@ -34,6 +36,7 @@ export function text(
     allowed: only?.allowed ?? 'text of at most 1024 characters',
     why,
     standsAlone: false,
+    repeats: false,
     read: given => {
       const written = typeof given === 'number' ? String(given) : given
       if (typeof written !== 'string' || written.length > 1024) return undefined
@@ -50,6 +53,7 @@ export function integer(standard: number, min: number, max: number, why: string)
     allowed: `a whole number from ${min} to ${max}`,
     why,
     standsAlone: false,
+    repeats: false,
     read: given => within(readNumber(given), min, max),
     show: String
   }
@@ -100,6 +104,7 @@ export function flag(standard: boolean, why: string): Option<boolean> {
     allowed: 'true or false',
     why,
     standsAlone: true,
+    repeats: false,
     read: given => {
       if (given === true || given === 'true' || given === '1' || given === 'yes') return true
       if (given === false || given === 'false' || given === '0' || given === 'no') return false
@@ -120,12 +125,13 @@ export function choice<const Word extends string>(
     allowed: words.length === 1 ? `${words[0]}` : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`,
     why,
     standsAlone: false,
+    repeats: false,
     read: given => words.find(word => word === given),
     show: value => value
   }
 }
 
-/** At most `countMax` items: a YAML or JSON list, or text with commas. Each must match `item.pattern`. */
+/** At most `countMax` items: an array, or text with commas. Each must match `item.pattern`. */
 export function list(
   countMax: number,
   why: string,
@@ -136,16 +142,20 @@ export function list(
     allowed: `at most ${countMax} of ${item.allowed}, with commas between`,
     why,
     standsAlone: false,
+    repeats: true,
     read: given => {
-      const items = typeof given === 'string' ? splitList(given) : given
-      if (!Array.isArray(items) || items.length > countMax) return undefined
-      return items.every(one => typeof one === 'string' && item.pattern.test(one)) ? items : undefined
+      const items = (Array.isArray(given) ? given : [given]).flatMap(split)
+      if (items.length > countMax) return undefined
+      return items.every((one): one is string => typeof one === 'string' && item.pattern.test(one))
+        ? items
+        : undefined
     },
     show: value => value.join(',')
   }
 }
 
-function splitList(written: string): string[] {
+function split(written: unknown): unknown[] {
+  if (typeof written !== 'string') return [written]
   return written
     .split(',')
     .map(one => one.trim())
@@ -180,6 +190,7 @@ function measure(
     allowed: `${inWords}, from ${show(min)} to ${show(max)}`,
     why,
     standsAlone: false,
+    repeats: false,
     read: given => {
       const [, count, unit] = (typeof given === 'string' && /^(\d{1,15})\s*([A-Za-z]+)$/.exec(given)) || []
       if (count === undefined || unit === undefined) return within(readNumber(given), min, max)

@@ -1,0 +1,25 @@
+// The log of a process: lines for people, or pino's JSON objects for machines, on standard output.
+import { pino } from 'pino'
+import type { Config } from '../../broker/config.ts'
+import type { Log } from '../../broker/runtime/log.ts'
+import { LineLog } from './line-log.ts'
+
+/** Lines leave in the order of the calls, before the call returns. A reader that is gone is not an error. */
+export function createLog(config: Pick<Config, 'logLevel' | 'logFormat'>): Log {
+  if (config.logFormat === 'json') {
+    const destination = pino.destination({ dest: 1, sync: true })
+    destination.on('error', () => {})
+    const { err } = pino.stdSerializers
+    const serializers = { err, error: err, reason: err, cause: err }
+    return pino(
+      { level: config.logLevel, timestamp: pino.stdTimeFunctions.isoTime, serializers },
+      destination
+    )
+  }
+  return new LineLog({
+    level: config.logLevel,
+    colour: process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined,
+    write: line => process.stdout.write(`${line}\n`),
+    now: () => new Date()
+  })
+}
