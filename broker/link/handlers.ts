@@ -1,7 +1,8 @@
 // What a link asks of the node it belongs to. The router implements it; a test may implement a part.
 // All are called in the order in which the frames arrived, synchronously, and must not throw.
-import type { Message, OriginName, TopicName } from '../message.ts'
+
 import type { ShoalError } from '../errors.ts'
+import type { Message, OriginName, TopicName } from '../message.ts'
 import type { Link } from './link.ts'
 
 /** Who is at an end of a link. */
