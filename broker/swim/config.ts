@@ -24,7 +24,7 @@ export interface SwimConfig {
   readonly retransmitMultiplier: number
   /** Rumours that wait are sent every `gossipIntervalMs` ... */
   readonly gossipIntervalMs: number
-  /** ... but one that was never sent goes at once, if the last round is `gossipGapMs` ago. So `gossipFanout / gossipGapMs` bounds the packets. */
+  /** ... but for the first half of their sendings as soon as the last round is `gossipGapMs` ago. So `gossipFanout / gossipGapMs` bounds the packets. */
   readonly gossipGapMs: number
   /** How many random members a round of gossip goes to. */
   readonly gossipFanout: number

@@ -44,11 +44,12 @@ export class GossipQueue {
     return this.#rumours.size
   }
 
-  /** Whether one was never sent. */
-  get fresh(): boolean {
-    const unsent = this.#tiers[0]!
-    while (unsent.at(-1)?.stale === true) this.#discardLast(unsent)
-    return unsent.length > 0
+  /** Whether one has been sent less than half as often as it will be. */
+  isUrgent(sentMax: number): boolean {
+    return this.#tiers.some((tier, sent) => {
+      while (tier.at(-1)?.stale === true) this.#discardLast(tier)
+      return tier.length > 0 && 2 * sent < sentMax
+    })
   }
 
   /** Takes the place of what was to be told about the member before. `done` is called when it has been sent as often as needed, or replaced. */

@@ -45,6 +45,11 @@ export class Packets {
     this.#dispatch(to, batch)
   }
 
+  /** Whether there are rumours that few have been told of. */
+  get urgent(): boolean {
+    return this.#options.gossip.isUrgent(this.#options.retransmits())
+  }
+
   /** Sends a packet of rumours. Does nothing when none waits. */
   postGossip(to: Address): void {
     const rumours = this.#options.gossip.take(this.#spaceBytes, this.#options.retransmits())

@@ -1,7 +1,7 @@
-// Rounds of gossip: rumours go to a few random members, on a steady beat. A rumour that nobody was
-// told of yet does not wait for the beat: it goes at once, unless a round has only just been, so that
-// a quiet cluster hears of a change within a few round trips and a busy one still sends few packets.
-// Source: SWIM (DSN 2002), section 4.1, as memberlist has it; the early round is ours.
+// Rounds of gossip: rumours go to a few random members, on a steady beat. The first half of a rumour's
+// sendings does not wait for the beat: it goes at once, as close together as the gap allows, so that a
+// quiet cluster hears of a change within a few round trips. The second half is for those who missed it.
+// Source: SWIM (DSN 2002), section 4.1, as memberlist has it; the early rounds are ours.
 import type { Timer } from '../runtime/clock.ts'
 import type { SwimContext } from './context.ts'
 import { isLive, type Member } from './member.ts'
@@ -29,9 +29,9 @@ export class GossipRounds {
     if (this.#running) this.#setBeat(this.#context.config.gossipGapMs)
   }
 
-  /** There is a fresh rumour. */
+  /** There may be an urgent rumour. */
   kick(): void {
-    if (!this.#running || this.#early !== null || !this.#context.gossip.fresh) return
+    if (!this.#running || this.#early !== null || !this.#context.packets.urgent) return
     const { clock, config } = this.#context
     const waitMs = Math.max(0, this.#lastAt + config.gossipGapMs - clock.now())
     this.#early = clock.after(waitMs, () => {

@@ -8,6 +8,12 @@ import { decodeState, encodeState } from './codec.ts'
 import type { SwimContext } from './context.ts'
 import type { Seal } from './seal.ts'
 
+/**
+ * A node that joins, and learns of more members than this, passes none of it on: others know it. Below, the rumours are
+ * few, and help where many join at the same time.
+ */
+const QUIET_ABOVE = 256
+
 /** `interval · max(1, ⌈log2 n⌉ - 4)`: a whole state is larger in a larger cluster. */
 export function syncScaleMs(intervalMs: number, members: number): number {
   return intervalMs * Math.max(1, Math.ceil(Math.log2(Math.max(1, members))) - 4)
@@ -129,12 +135,11 @@ export class Sync {
     )
   }
 
-  /** One who knows nobody yet learns only what the others know: no rumours of that. */
   #merge(sealed: Uint8Array): string {
     const { config, membership, counters } = this.#context
     try {
       const { sender, news } = decodeState(this.#ring, this.#seal.open(sealed), config.membersMax)
-      membership.merge(news, sender, membership.table.liveCount === 1 && news.length > 1)
+      membership.merge(news, sender, membership.table.liveCount === 1 && news.length > QUIET_ABOVE)
       return sender
     } catch (error) {
       if (error instanceof ShoalError && error.code === 'PACKET_INVALID') counters.packetsInvalid++

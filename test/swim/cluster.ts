@@ -7,9 +7,11 @@ import type { Address } from '../../broker/runtime/network.ts'
 import type { Runtime } from '../../broker/runtime/runtime.ts'
 import { type SwimConfig, swimPresets } from '../../broker/swim/config.ts'
 import type { SwimTransport } from '../../broker/swim/context.ts'
-import { type Change, type Member, type Meta, parseId } from '../../broker/swim/member.ts'
+import { type Change, type Member, parseId } from '../../broker/swim/member.ts'
+import type { Meta } from '../../broker/swim/meta.ts'
 import { Swim } from '../../broker/swim/swim.ts'
-import { type SimulatedHost, Simulation, type SimulationOptions } from '../simulation/simulation.ts'
+import type { SimulatedHost } from '../simulation/host.ts'
+import { Simulation, type SimulationOptions } from '../simulation/simulation.ts'
 
 export const PORT = 7979
 const STREAM_TIMEOUT_MS = 1000
@@ -100,7 +102,7 @@ export class Cluster {
   async add(meta: Meta): Promise<Node> {
     const name = `10.0.${this.nodes.length >>> 8}.${this.nodes.length & 255}`
     const host = this.simulation.host(name)
-    const node = new Node(name, host, await this.#process(name, host.runtime, 0, meta))
+    const node = new Node(name, host, await this.settled(this.#process(name, host.runtime, 0, meta)))
     this.nodes.push(node)
     node.swim.start()
     return node
@@ -110,7 +112,7 @@ export class Cluster {
   async restart(node: Node, meta: Meta): Promise<void> {
     const runtime = node.host.restart()
     node.generation++
-    node.swim = await this.#process(node.name, runtime, node.generation, meta)
+    node.swim = await this.settled(this.#process(node.name, runtime, node.generation, meta))
     node.swim.start()
   }
 
@@ -124,6 +126,17 @@ export class Cluster {
       () => nodes.every(node => node.view().join() === ids && node.swim.digest === nodes[0]!.swim.digest),
       withinMs
     )
+  }
+
+  /** Lets time pass until a promise settles. */
+  async settled<T>(promise: Promise<T>, withinMs = 30_000): Promise<T> {
+    let over = false
+    const end = (): void => {
+      over = true
+    }
+    promise.then(end, end)
+    await this.simulation.until(() => over, withinMs)
+    return promise
   }
 
   /** What was told since the start, or since `told` was emptied; of one kind if `change` is given. */
@@ -190,7 +203,13 @@ function streamTransport(runtime: Runtime, streamPing: boolean): SwimTransport {
 function answer(stream: Duplex, swim: () => Swim): void {
   stream.on('error', () => {})
   readSized(stream, 1, (state, kind) => {
-    const reply = kind === 0 ? new Uint8Array(0) : swim().receivePushPull(state)
+    let reply: Uint8Array
+    try {
+      reply = kind === 0 ? new Uint8Array(0) : swim().receivePushPull(state)
+    } catch {
+      stream.destroy()
+      return
+    }
     const sized = Buffer.alloc(4 + reply.length)
     sized.writeUInt32BE(reply.length)
     sized.set(reply, 4)

@@ -68,16 +68,18 @@ test('one that does not fit is passed over for one that does, and keeps its plac
   assert.deepEqual(marks(gossip.take(600, 9)), [2, 1])
 })
 
-test('fresh is true while there is a rumour nobody was told of', () => {
+test('a rumour is urgent for the first half of its sendings', () => {
   const { gossip } = queue()
-  assert.equal(gossip.fresh, false)
+  assert.equal(gossip.isUrgent(4), false)
   gossip.add('a', rumour(1))
   gossip.add('a', rumour(2))
-  assert.equal(gossip.fresh, true)
-  gossip.take(100, 9)
-  assert.equal(gossip.fresh, false)
+  assert.equal(gossip.isUrgent(4), true)
+  gossip.take(100, 4)
+  assert.equal(gossip.isUrgent(4), true)
+  gossip.take(100, 4)
+  assert.equal(gossip.isUrgent(4), false)
   gossip.add('a', rumour(3))
-  assert.equal(gossip.fresh, true)
+  assert.equal(gossip.isUrgent(4), true)
 })
 
 test('a full queue drops what was sent most often', () => {
