@@ -1,0 +1,60 @@
+// Everything but PUBLISH, PUBACK and PING, decoded and encoded with mqtt-packet: one packet at a time,
+// whole, and judged beforehand (see check.ts).
+import {
+  generate,
+  type IConnackPacket,
+  type IConnectPacket,
+  type IDisconnectPacket,
+  type ISubscribePacket,
+  type IUnsubscribePacket,
+  type Packet,
+  parser
+} from 'mqtt-packet'
+import type { Version } from './decode.ts'
+
+export type ConnectPacket = IConnectPacket
+export type SubscribePacket = ISubscribePacket
+export type UnsubscribePacket = IUnsubscribePacket
+export type DisconnectPacket = IDisconnectPacket
+export type ConnackProperties = NonNullable<IConnackPacket['properties']>
+
+/** Decodes one whole packet, fixed header included; null if mqtt-packet refuses it. */
+export function parsePacket(bytes: Buffer, version: Version): Packet | null {
+  let packet: Packet | null = null
+  let failed = false
+  const parsing = parser({ protocolVersion: version })
+  parsing.on('packet', parsed => {
+    packet = parsed
+  })
+  parsing.on('error', () => {
+    failed = true
+  })
+  const left = parsing.parse(bytes)
+  return failed || left !== 0 ? null : packet
+}
+
+/** CONNACK of 3.1.1 with a return code. */
+export function encodeConnack3(code: number): Buffer {
+  return generate({ cmd: 'connack', returnCode: code, sessionPresent: false }, { protocolVersion: 4 })
+}
+
+/** CONNACK of v5. */
+export function encodeConnack5(reason: number, properties: ConnackProperties): Buffer {
+  const packet: Packet = { cmd: 'connack', reasonCode: reason, sessionPresent: false, properties }
+  return generate(packet, { protocolVersion: 5 })
+}
+
+/** SUBACK with a code for each filter. */
+export function encodeSuback(messageId: number, granted: number[], version: Version): Buffer {
+  return generate({ cmd: 'suback', messageId, granted }, { protocolVersion: version })
+}
+
+/** UNSUBACK; v5 carries a code for each filter. */
+export function encodeUnsuback(messageId: number, granted: number[], version: Version): Buffer {
+  return generate({ cmd: 'unsuback', messageId, granted }, { protocolVersion: version })
+}
+
+/** DISCONNECT of v5 with a reason. */
+export function encodeDisconnect(reason: number): Buffer {
+  return generate({ cmd: 'disconnect', reasonCode: reason }, { protocolVersion: 5 })
+}

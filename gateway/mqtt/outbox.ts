@@ -1,0 +1,134 @@
+// What one client gets in one tick, gathered and written once. Output is kept as runs of bytes that others
+// own; a packet that lies behind the last one only makes its run longer, so that in a fan-out every
+// connection writes the same one view of the chunk that the publisher's packets were read into.
+//
+//   runs     chunk 7 ├───────────────┤   slab 3 ├────┤        patches: where ids of QoS 1 are to be written
+//            start ──▲               ▲── end
+//
+// Packets with ids of their own are copied, once, to where they are written from, and patched there.
+import type { Acknowledgements } from './acknowledgements.ts'
+import { PUBACK_BYTES_MAX } from './acknowledgements.ts'
+import { Backlog } from './backlog.ts'
+import { copyBytes } from './copy.ts'
+import type { Version } from './decode.ts'
+import type { Scratch } from './scratch.ts'
+import type { ByteTransport } from './transport.ts'
+
+/** Output of one tick is written early when it reaches this. */
+const FLUSH_BYTES = 49_152
+
+export class Outbox {
+  readonly transport: ByteTransport
+  readonly scratch: Scratch
+  version: Version = 4
+  /** Whose PUBACKs leave with the output; null until the client has published at QoS 1. */
+  acknowledgements: Acknowledgements | null = null
+  /** Bytes gathered, PUBACKs not counted. */
+  pending = 0
+  /** Runs of bytes: `starts[i]..ends[i]` of `buffers[i]`. */
+  buffers: Uint8Array[] = []
+  starts: number[] = []
+  ends: number[] = []
+  runs = 0
+  /** Pairs: a place within the `pending` bytes, and the packet id that belongs there. */
+  patches: number[] = []
+  patched = 0
+  /** What waits for the socket; null until it once had to. */
+  backlog: Backlog | null = null
+
+  constructor(transport: ByteTransport, scratch: Scratch) {
+    this.transport = transport
+    this.scratch = scratch
+  }
+
+  /** Bytes that the socket has not been given yet. */
+  get bytes(): number {
+    return this.backlog === null ? this.pending : this.pending + this.backlog.bytes
+  }
+
+  /** Adds whole packets. The bytes must stay as they are. */
+  push(buffer: Uint8Array, start: number, end: number): void {
+    const last = this.runs - 1
+    if (last >= 0 && this.ends[last] === start && this.buffers[last] === buffer) {
+      this.ends[last] = end
+    } else {
+      this.buffers[this.runs] = buffer
+      this.starts[this.runs] = start
+      this.ends[this.runs] = end
+      this.runs++
+    }
+    this.pending += end - start
+    if (this.pending >= FLUSH_BYTES) this.flush()
+  }
+
+  /** Adds a packet whose packet id, `idOffset` from its start, is to be `id`. */
+  pushWithId(buffer: Uint8Array, start: number, end: number, idOffset: number, id: number): void {
+    this.patches[this.patched++] = this.pending + idOffset
+    this.patches[this.patched++] = id
+    this.push(buffer, start, end)
+  }
+
+  /** Hands all that is gathered to the socket, or puts it by when the socket has not taken what it has. */
+  flush(): void {
+    const acknowledgements = this.acknowledgements
+    const acknowledges = acknowledgements?.ready === true
+    if (this.pending === 0 && !acknowledges) return
+    const transport = this.transport
+    const room = this.pending + (acknowledges ? acknowledgements.count * PUBACK_BYTES_MAX : 0)
+    if (!transport.writable || (this.backlog !== null && this.backlog.bytes > 0)) {
+      this.backlog ??= new Backlog(this.scratch.buffer)
+      this.backlog.reserve(room)
+      this.backlog.commit(this.#gather(this.backlog.buffer, this.backlog.start))
+    } else if (this.runs === 1 && this.patched === 0 && !acknowledges) {
+      transport.write(this.scratch.viewOf(this.buffers[0]!, this.starts[0]!, this.ends[0]!))
+    } else {
+      const scratch = this.scratch
+      scratch.take(room)
+      const start = scratch.start
+      const bytes = this.#gather(scratch.buffer, start)
+      transport.write(scratch.buffer.subarray(start, start + bytes))
+      if (transport.writable) scratch.giveBack()
+    }
+    this.#clear()
+  }
+
+  /** The socket has taken what it had: gives it more. */
+  onWritable(): void {
+    const backlog = this.backlog
+    while (backlog !== null && backlog.bytes > 0 && this.transport.writable) {
+      this.transport.write(backlog.shift()!)
+    }
+    this.flush()
+  }
+
+  /** Forgets everything. */
+  drop(): void {
+    this.#clear()
+    this.backlog = null
+    this.acknowledgements = null
+  }
+
+  /** Copies PUBACKs and runs to `target`, and patches ids. Returns how many bytes that is. */
+  #gather(target: Uint8Array, at: number): number {
+    let next = at
+    if (this.acknowledgements !== null) next = this.acknowledgements.write(target, next, this.version)
+    const base = next
+    for (let i = 0; i < this.runs; i++) {
+      next = copyBytes(target, next, this.buffers[i]!, this.starts[i]!, this.ends[i]!)
+    }
+    for (let i = 0; i < this.patched; i += 2) {
+      const place = base + this.patches[i]!
+      const id = this.patches[i + 1]!
+      target[place] = id >> 8
+      target[place + 1] = id & 0xff
+    }
+    return next - at
+  }
+
+  #clear(): void {
+    for (let i = 0; i < this.runs; i++) this.buffers[i] = this.scratch.buffer
+    this.runs = 0
+    this.pending = 0
+    this.patched = 0
+  }
+}
