@@ -3,7 +3,7 @@
 // milliseconds, since a timer is late by more than a broker takes.
 import type { MessagePort } from 'node:worker_threads'
 import type { Board } from './board.ts'
-import type { Publisher } from './mqtt/publisher.ts'
+import type { Publisher } from './publisher.ts'
 import { nowUs } from './stamp.ts'
 
 const SPIN_US = 2_000

@@ -61,6 +61,7 @@ export async function main(args: readonly string[]): Promise<number> {
       process.stdout.write(`${help()}\n`)
       return raw.help === true ? 0 : 2
     }
+    if (scenario === 'websocket') raw.url ??= ['ws://127.0.0.1:8080']
     const options = checkOptions(raw)
     if (scenario === 'compare') return await compareMain(raw, options)
     if (scenario === 'connect') return await runConnect(options)

@@ -2,8 +2,10 @@
 // command line and prints the help.
 import { parseArgs } from 'node:util'
 import { ShoalError } from '../broker/errors.ts'
-import type { ProtocolVersion, Qos } from './mqtt/packets.ts'
-import { STAMP_BYTES } from './stamp.ts'
+import { PROTOCOLS, speaksWebSocket } from './addresses.ts'
+import type { Qos } from './client.ts'
+import type { ProtocolVersion } from './mqtt/packets.ts'
+import { STAMP_BYTES, type StampKind } from './stamp.ts'
 
 interface OptionDefinition {
   /** What stands after the name in the help; empty for a switch. */
@@ -15,16 +17,20 @@ interface OptionDefinition {
 
 export const OPTIONS = {
   url: {
-    takes: 'mqtt://host:port',
+    takes: 'protocol://host:port',
     many: true,
     fallback: 'mqtt://127.0.0.1:1883',
-    means: 'broker (also mqtts://); repeat it, or put commas, to spread the clients over several'
+    means: 'mqtt, mqtts, or ws, wss for browsers’ JSON; several, by commas, spread the clients'
   },
   'publish-to': { takes: 'url', many: true, means: 'where publishers connect, instead of --url' },
   'subscribe-at': { takes: 'url', many: true, means: 'where subscribers connect, instead of --url' },
   protocol: { takes: '4|5', fallback: '4', means: 'MQTT version: 4 is 3.1.1, 5 is 5.0' },
   qos: { takes: '0|1', fallback: '0', means: 'of publishes and of subscriptions' },
-  payload: { takes: 'bytes', fallback: '64', means: `at least ${STAMP_BYTES}` },
+  payload: {
+    takes: 'bytes',
+    fallback: '64',
+    means: `at least ${STAMP_BYTES.binary}, with ws:// ${STAMP_BYTES.text}`
+  },
   publishers: { takes: 'number', means: 'publishing clients (fan-out 1, fan-in and wildcard 100)' },
   subscribers: { takes: 'number', means: 'subscribing clients (fan-out 500, fan-in 1, wildcard 10)' },
   pairs: { takes: 'number', fallback: '200', means: 'pairs of one publisher and one subscriber' },
@@ -94,6 +100,8 @@ export interface LoadOptions {
   protocol: ProtocolVersion
   qos: Qos
   payloadBytes: number
+  /** Text where any address is a WebSocket's: JSON carries no bytes. */
+  stamp: StampKind
   publishers: number | undefined
   subscribers: number | undefined
   pairs: number
@@ -174,8 +182,8 @@ export function checkOptions(raw: RawOptions): LoadOptions {
   const urls = (name: OptionName): string[] => {
     const given = list(name)
     for (const url of given) {
-      if (!URL.canParse(url) || !['mqtt:', 'mqtts:'].includes(new URL(url).protocol)) {
-        throw invalid(name, url, 'mqtt://host:port or mqtts://host:port')
+      if (!URL.canParse(url) || !PROTOCOLS.includes(new URL(url).protocol)) {
+        throw invalid(name, url, 'mqtt://host:port, or with mqtts, ws, wss')
       }
     }
     return given
@@ -186,12 +194,16 @@ export function checkOptions(raw: RawOptions): LoadOptions {
   const protocol = number('protocol', 4, 5)
   const window = text('window') === 'max' ? 256 : number('window', 1, 65_535)
   const seconds = (name: OptionName) => number(name, 0, 86_400, false) * 1_000
+  const publishTo = or(urls('publish-to'))
+  const subscribeAt = or(urls('subscribe-at'))
+  const stamp = [...publishTo, ...subscribeAt].some(speaksWebSocket) ? 'text' : 'binary'
   return {
-    publishTo: or(urls('publish-to')),
-    subscribeAt: or(urls('subscribe-at')),
+    publishTo,
+    subscribeAt,
+    stamp,
     protocol: protocol === 5 ? 5 : 4,
     qos: qos === 1 ? 1 : 0,
-    payloadBytes: number('payload', STAMP_BYTES, 16 * 1024 * 1024),
+    payloadBytes: number('payload', STAMP_BYTES[stamp], 16 * 1024 * 1024),
     publishers: optional('publishers', 100_000),
     subscribers: optional('subscribers', 100_000),
     pairs: number('pairs', 1, 100_000),

@@ -39,7 +39,8 @@ export const SCENARIOS = {
   'fan-out': 'few publishers, many subscribers of the same topics',
   'fan-in': 'many publishers, few subscribers with one wildcard filter',
   pairs: 'as many subscribers as publishers, each pair with its own topics',
-  wildcard: 'many publishers, subscribers with filters of `+` and `#`'
+  wildcard: 'many publishers, subscribers with filters of `+` and `#`',
+  websocket: 'fan-out to browsers: 1,000 subscribers of the JSON protocol at ws://127.0.0.1:8080'
 } as const
 export type ScenarioName = keyof typeof SCENARIOS
 
@@ -51,11 +52,11 @@ interface Shape {
 }
 
 function shapeOf(scenario: ScenarioName, options: LoadOptions): Shape {
-  if (scenario === 'fan-out') {
+  if (scenario === 'fan-out' || scenario === 'websocket') {
     const one = options.topics === 1 && (options.publishers ?? 1) === 1
     return {
       publishers: options.publishers ?? 1,
-      subscribers: options.subscribers ?? 500,
+      subscribers: options.subscribers ?? (scenario === 'websocket' ? 1_000 : 500),
       filter: prefix => (one ? `${prefix}/0/0` : `${prefix}/#`)
     }
   }

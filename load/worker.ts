@@ -2,14 +2,14 @@
 // is told to stop. Figures go to the shared board; only milestones are messages.
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { Board } from './board.ts'
+import type { LoadClient } from './client.ts'
+import { createClient, createRing } from './clients.ts'
 import { Driver } from './driver.ts'
+import { Intake } from './intake.ts'
 import { Ledger } from './ledger.ts'
-import { MqttClient } from './mqtt/client.ts'
-import { Intake } from './mqtt/intake.ts'
-import { publishBytesMax } from './mqtt/packets.ts'
-import { Publisher } from './mqtt/publisher.ts'
 import type { LoadOptions } from './options.ts'
 import type { ClientPlan } from './plan.ts'
+import { Publisher } from './publisher.ts'
 
 /** What the main thread gives a worker. */
 export interface WorkerTask {
@@ -33,9 +33,8 @@ export type WorkerNews =
 
 /** Handshakes open at once in a thread. */
 const HANDSHAKES_MAX = 50
-const HANDSHAKE_TIMEOUT_MS = 15_000
-/** Room in a packet for the properties that a broker may add. */
-const PROPERTIES_BYTES = 256
+/** Room for what surrounds a payload: topic, header, properties that a broker adds. */
+const SURROUNDINGS_BYTES_MAX = 1_024
 /** Room for packets that are not of this run, and for those that are not PUBLISH. */
 const PACKET_BYTES_LEAST = 64 * 1024
 
@@ -43,26 +42,14 @@ async function connectAll(task: WorkerTask, driver: Driver, tell: (news: WorkerN
   const { options, thread, streams } = task
   const board = new Board(task.threads, streams, task.memory)
   const row = board.rows[thread]!
-  const longest = task.clients.reduce((most, { publish, subscribe }) => {
-    const topic = publish?.topics.at(-1) ?? `${subscribe?.filter ?? ''}/1000000/1000000`
-    return Math.max(most, publishBytesMax(topic, options.payloadBytes))
-  }, 0)
-  const intake = new Intake(Math.max(longest + PROPERTIES_BYTES, PACKET_BYTES_LEAST))
-  const clients: MqttClient[] = []
+  const intake = new Intake(Math.max(options.payloadBytes + SURROUNDINGS_BYTES_MAX, PACKET_BYTES_LEAST))
+  const clients: LoadClient[] = []
   const events = { received: () => driver.wake(), drained: () => driver.wake() }
   const open = async (plan: ClientPlan): Promise<void> => {
-    const client = new MqttClient(
-      {
-        url: new URL(plan.url),
-        clientId: plan.clientId,
-        version: options.protocol,
-        credentials: { username: options.username, password: options.password },
-        timeoutMs: HANDSHAKE_TIMEOUT_MS
-      },
-      intake,
-      row,
-      { ...events, lost: error => tell({ event: 'lost', clientId: plan.clientId, message: error.message }) }
-    )
+    const client = createClient(plan, options, intake, row, {
+      ...events,
+      lost: error => tell({ event: 'lost', clientId: plan.clientId, message: error.message })
+    })
     clients.push(client)
     await client.connect()
     if (plan.subscribe !== undefined) {
@@ -72,22 +59,11 @@ async function connectAll(task: WorkerTask, driver: Driver, tell: (news: WorkerN
     if (plan.publish === undefined) return
     const { window, qos } = options
     const windowMost = qos === 0 ? window : Math.min(window, client.receiveMaximum)
-    driver.publishers.push(
-      new Publisher(
-        client,
-        {
-          ...plan.publish,
-          window: windowMost,
-          batch: Math.min(options.batch, windowMost),
-          payloadBytes: options.payloadBytes,
-          qos,
-          version: options.protocol,
-          intervalUs: task.intervalUs * publishersOf(task)
-        },
-        board,
-        row
-      )
-    )
+    const batch = Math.min(options.batch, windowMost)
+    const ring = createRing(plan.url, plan.publish, options, batch)
+    const intervalUs = task.intervalUs * publishersOf(task)
+    const publishing = { ...plan.publish, window: windowMost, batch, qos, intervalUs }
+    driver.publishers.push(new Publisher(client, ring, publishing, board, row))
   }
   const waiting = [...task.clients].reverse()
   const lane = async () => {

@@ -3,9 +3,10 @@
 import { setTimeout as after } from 'node:timers/promises'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { Board, type Row } from '../board.ts'
+import type { LoadClient } from '../client.ts'
+import { createClient } from '../clients.ts'
+import { Intake } from '../intake.ts'
 import { bucketOf } from '../latency.ts'
-import { MqttClient } from '../mqtt/client.ts'
-import { Intake } from '../mqtt/intake.ts'
 import type { LoadOptions } from '../options.ts'
 import { nowUs } from '../stamp.ts'
 
@@ -23,14 +24,13 @@ export type ConnectNews = { event: 'ramped' | 'finished' } | { event: 'failed' |
 
 /** Handshakes open at once in a thread. */
 const HANDSHAKES_MAX = 100
-const HANDSHAKE_TIMEOUT_MS = 30_000
 const PACKET_BYTES_MAX = 64 * 1024
 
 class Herd {
   readonly #task: ConnectTask
   readonly #row: Row
   readonly #intake = new Intake(PACKET_BYTES_MAX)
-  readonly #clients: (MqttClient | undefined)[] = []
+  readonly #clients: (LoadClient | undefined)[] = []
   readonly #tell: (news: ConnectNews) => void
   #next = 0
   #churning = false
@@ -86,18 +86,12 @@ class Herd {
 
   async #open(index: number): Promise<void> {
     const { clientIds, urls, options } = this.#task
-    const client = new MqttClient(
-      {
-        url: new URL(urls[index % urls.length]!),
-        clientId: clientIds[index]!,
-        version: options.protocol,
-        credentials: { username: options.username, password: options.password },
-        timeoutMs: HANDSHAKE_TIMEOUT_MS
-      },
-      this.#intake,
-      this.#row,
-      { received() {}, drained() {}, lost: error => this.#tell({ event: 'lost', message: error.message }) }
-    )
+    const plan = { url: urls[index % urls.length]!, clientId: clientIds[index]! }
+    const client = createClient(plan, options, this.#intake, this.#row, {
+      received() {},
+      drained() {},
+      lost: error => this.#tell({ event: 'lost', message: error.message })
+    })
     const startUs = nowUs()
     await client.connect()
     this.#row.latencies[bucketOf(nowUs() - startUs)]! += 1

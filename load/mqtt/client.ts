@@ -6,16 +6,27 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { type IConnackPacket, type ISubackPacket, type Packet, parser } from 'mqtt-packet'
 import { ShoalError } from '../../broker/errors.ts'
 import { COUNTER, type Row } from '../board.ts'
+import type { ClientEvents, LoadClient, Qos } from '../client.ts'
+import { type Intake, Remainder } from '../intake.ts'
 import { bucketOf } from '../latency.ts'
 import type { Ledger } from '../ledger.ts'
-import { nowUs, SENT_AT, SEQUENCE_AT, STAMP_BYTES, STREAM_AT } from '../stamp.ts'
-import type { Intake } from './intake.ts'
+import {
+  nowUs,
+  readLetters,
+  readTimeLetters,
+  SENT_AT,
+  SEQUENCE_AT,
+  STAMP_BYTES,
+  STREAM_AT,
+  type StampKind,
+  TEXT_SENT_AT,
+  TEXT_SEQUENCE_AT
+} from '../stamp.ts'
 import {
   type Credentials,
   connectPacket,
   disconnectPacket,
   type ProtocolVersion,
-  type Qos,
   subscribePacket
 } from './packets.ts'
 
@@ -24,19 +35,15 @@ export interface ClientOptions {
   clientId: string
   version: ProtocolVersion
   credentials: Credentials
+  /** How payloads are stamped. */
+  stamp: StampKind
   /** An answer (TCP, CONNACK, SUBACK) later than this is a `TIMEOUT`. */
   timeoutMs: number
 }
 
-/** What a client tells its thread. */
-export interface ClientEvents {
-  /** A chunk was decoded: windows may have opened. */
-  received(): void
-  /** All that was written has left for the kernel. */
-  drained(): void
-  /** The connection ended without being asked to. */
-  lost(error: Error): void
-}
+/** Shared by all clients of a thread: what one read acknowledges is copied out before the next read. */
+const acknowledgements = Buffer.from(new ArrayBuffer(4 * 4096))
+for (let at = 0; at < acknowledgements.length; at += 4) acknowledgements.writeUInt16BE(0x4002, at)
 
 interface Awaited {
   command: 'connack' | 'suback'
@@ -44,7 +51,7 @@ interface Awaited {
   reject: (error: Error) => void
 }
 
-export class MqttClient {
+export class MqttClient implements LoadClient {
   readonly options: ClientOptions
   /** What this client should receive; none for one that only publishes. */
   ledger: Ledger | undefined
@@ -57,8 +64,8 @@ export class MqttClient {
   readonly #intake: Intake
   readonly #events: ClientEvents
   #socket: Socket | undefined
-  #carry: Buffer = Buffer.alloc(0)
-  #carried = 0
+  readonly #remainder = new Remainder()
+  /** PUBACKs of the current read, ready to be written. */
   #acknowledgements = 0
   #awaited: Awaited | undefined
   #closing = false
@@ -175,8 +182,7 @@ export class MqttClient {
   #receive(length: number): void {
     const { bytes, headroom } = this.#intake
     const end = headroom + length
-    let at = headroom - this.#carried
-    if (this.#carried > 0) this.#carry.copy(bytes, at, 0, this.#carried)
+    let at = this.#remainder.restore(this.#intake)
     const timeUs = nowUs()
     while (end - at >= 2) {
       let rest = bytes[at + 1]!
@@ -204,7 +210,7 @@ export class MqttClient {
       else this.#takeOther(at, next)
       at = next
     }
-    this.#carryOver(at, end)
+    this.#remainder.keep(this.#intake, at, end)
     if (this.#acknowledgements > 0) this.#flushAcknowledgements()
     this.#events.received()
   }
@@ -222,12 +228,18 @@ export class MqttClient {
       payload += 1 + properties
     }
     const { counters, latencies } = this.#row
-    if (this.ledger === undefined || end - payload < STAMP_BYTES) {
+    if (this.ledger === undefined || end - payload < STAMP_BYTES[this.options.stamp]) {
       counters[COUNTER.foreign]! += 1
-      return
+    } else if (this.options.stamp === 'binary') {
+      this.ledger.take(view.getUint32(payload + STREAM_AT, true), view.getUint32(payload + SEQUENCE_AT, true))
+      latencies[bucketOf(timeUs - view.getFloat64(payload + SENT_AT, true))]! += 1
+    } else {
+      this.ledger.take(
+        readLetters(bytes, payload + STREAM_AT),
+        readLetters(bytes, payload + TEXT_SEQUENCE_AT)
+      )
+      latencies[bucketOf(timeUs - readTimeLetters(bytes, payload + TEXT_SENT_AT))]! += 1
     }
-    this.ledger.take(view.getUint32(payload + STREAM_AT, true), view.getUint32(payload + SEQUENCE_AT, true))
-    latencies[bucketOf(timeUs - view.getFloat64(payload + SENT_AT, true))]! += 1
   }
 
   #takeAcknowledgement(body: number, rest: number): void {
@@ -237,7 +249,6 @@ export class MqttClient {
   }
 
   #acknowledge(packetId: number): void {
-    const { acknowledgements } = this.#intake
     const at = this.#acknowledgements * 4
     acknowledgements[at + 2] = packetId >>> 8
     acknowledgements[at + 3] = packetId & 0xff
@@ -248,7 +259,7 @@ export class MqttClient {
   #flushAcknowledgements(): void {
     const bytes = this.#acknowledgements * 4
     this.#acknowledgements = 0
-    if (!this.#closing) this.#socket!.write(Buffer.from(this.#intake.acknowledgements.subarray(0, bytes)))
+    if (!this.#closing) this.#socket!.write(Buffer.from(acknowledgements.subarray(0, bytes)))
   }
 
   #takeOther(at: number, end: number): void {
@@ -266,13 +277,6 @@ export class MqttClient {
       }
     })
     decoder.parse(Buffer.from(this.#intake.bytes.subarray(at, end)))
-  }
-
-  #carryOver(at: number, end: number): void {
-    this.#carried = end - at
-    if (this.#carried === 0) return
-    if (this.#carry.length < this.#carried) this.#carry = Buffer.allocUnsafeSlow(this.#intake.headroom)
-    this.#intake.bytes.copy(this.#carry, 0, at, end)
   }
 
   #fail(error: Error): void {

@@ -3,10 +3,19 @@
 // Source: MQTT 3.1.1 and 5.0, section 3.
 import { Buffer } from 'node:buffer'
 import { generate } from 'mqtt-packet'
-import { SENT_AT, SEQUENCE_AT, STAMP_BYTES, STREAM_AT } from '../stamp.ts'
+import { type PublishRing, PublishSlab, type Qos } from '../client.ts'
+import {
+  SENT_AT,
+  SEQUENCE_AT,
+  STREAM_AT,
+  type StampKind,
+  TEXT_SENT_AT,
+  TEXT_SEQUENCE_AT,
+  writeLetters,
+  writeTimeLetters
+} from '../stamp.ts'
 
 export type ProtocolVersion = 4 | 5
-export type Qos = 0 | 1
 
 export interface Credentials {
   username?: string | undefined
@@ -63,59 +72,51 @@ function publishPacket(topic: string, payload: Uint8Array, qos: Qos, version: Pr
   ])
 }
 
-/** The most bytes that a PUBLISH with this topic and payload takes on the wire, without properties. */
-export function publishBytesMax(topic: string, payloadBytes: number): number {
-  return 5 + 2 + Buffer.byteLength(topic) + 2 + 1 + payloadBytes
+/** What all publishes of a run have in common. */
+export interface PublishShape {
+  payloadBytes: number
+  qos: Qos
+  version: ProtocolVersion
+  /** Publishes a write at most. */
+  batch: number
+  stamp: StampKind
 }
 
-/**
- * Ready PUBLISH packets, one after the other: `topics` in turn, at least `batch` of them, so that any
- * run up to the ring's end is one slice. Message k of the publisher lies at place k mod `length`.
- */
-export class PublishRing {
+export class MqttPublishRing implements PublishRing {
   readonly length: number
-  readonly #bytes: Buffer
-  readonly #view: DataView
-  /** Where each packet begins; one more for the end of the last. */
-  readonly #starts: Uint32Array
-  readonly #payloadBytes: number
-  readonly #version: ProtocolVersion
+  readonly #slab: PublishSlab
+  readonly #shape: PublishShape
+  /** From the end of the packet id to the payload. */
+  readonly #idGap: number
 
-  constructor(
-    topics: readonly string[],
-    firstStream: number,
-    shape: { payloadBytes: number; qos: Qos; version: ProtocolVersion; batch: number }
-  ) {
-    this.length = topics.length * Math.ceil(shape.batch / topics.length)
-    this.#payloadBytes = shape.payloadBytes
-    this.#version = shape.version
-    const payload = new Uint8Array(shape.payloadBytes).fill(0x2e, STAMP_BYTES)
+  constructor(topics: readonly string[], firstStream: number, shape: PublishShape) {
+    const payload = new Uint8Array(shape.payloadBytes).fill(0x2e)
     const view = new DataView(payload.buffer)
-    const packets: Buffer[] = []
-    this.#starts = new Uint32Array(this.length + 1)
-    for (let i = 0; i < this.length; i++) {
-      const topic = i % topics.length
-      view.setUint32(STREAM_AT, firstStream + topic, true)
-      const packet = publishPacket(topics[topic]!, payload, shape.qos, shape.version)
-      packets.push(packet)
-      this.#starts[i + 1] = this.#starts[i]! + packet.length
+    this.#slab = new PublishSlab(topics.length, shape.batch, topic => {
+      if (shape.stamp === 'text') writeLetters(payload, STREAM_AT, firstStream + topic)
+      else view.setUint32(STREAM_AT, firstStream + topic, true)
+      return publishPacket(topics[topic]!, payload, shape.qos, shape.version)
+    })
+    this.length = this.#slab.length
+    this.#shape = shape
+    this.#idGap = shape.version === 5 ? 3 : 2
+  }
+
+  stamp(place: number, message: number, sequence: number, sentUs: number): void {
+    const { bytes, view } = this.#slab
+    const { payloadBytes, qos, stamp } = this.#shape
+    const payload = this.#slab.end(place) - payloadBytes
+    if (stamp === 'text') {
+      writeLetters(bytes, payload + TEXT_SEQUENCE_AT, sequence)
+      writeTimeLetters(bytes, payload + TEXT_SENT_AT, Math.floor(sentUs))
+    } else {
+      view.setUint32(payload + SEQUENCE_AT, sequence, true)
+      view.setFloat64(payload + SENT_AT, sentUs, true)
     }
-    // A buffer of its own, never the shared pool: the view below covers all of it.
-    this.#bytes = Buffer.from(new ArrayBuffer(this.#starts[this.length]!))
-    Buffer.concat(packets).copy(this.#bytes)
-    this.#view = new DataView(this.#bytes.buffer)
+    if (qos > 0) view.setUint16(payload - this.#idGap, (message % 65_535) + 1)
   }
 
-  /** Patches the packet at `place`. A `packetId` of 0 means QoS 0. */
-  stamp(place: number, sequence: number, sentUs: number, packetId: number): void {
-    const payload = this.#starts[place + 1]! - this.#payloadBytes
-    this.#view.setUint32(payload + SEQUENCE_AT, sequence, true)
-    this.#view.setFloat64(payload + SENT_AT, sentUs, true)
-    if (packetId > 0) this.#view.setUint16(payload - (this.#version === 5 ? 3 : 2), packetId)
-  }
-
-  /** The bytes of `count` packets from `place`; `place + count` is at most `length`. Not a copy. */
   slice(place: number, count: number): Buffer {
-    return this.#bytes.subarray(this.#starts[place]!, this.#starts[place + count]!)
+    return this.#slab.slice(place, count)
   }
 }

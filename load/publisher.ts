@@ -2,10 +2,9 @@
 // Closed loop: the window counts messages whose deliveries (and PUBACK) are outstanding. Open loop: the
 // schedule says what is due, and each message carries the time it was due, not the time it left.
 // Source: Gil Tene, "How NOT to Measure Latency" (coordinated omission).
-import type { Board, Row } from '../board.ts'
-import { bucketOf } from '../latency.ts'
-import type { MqttClient } from './client.ts'
-import { type ProtocolVersion, PublishRing, type Qos } from './packets.ts'
+import type { Board, Row } from './board.ts'
+import type { LoadClient, PublishRing, Qos } from './client.ts'
+import { bucketOf } from './latency.ts'
 
 export interface PublisherOptions {
   topics: readonly string[]
@@ -16,15 +15,13 @@ export interface PublisherOptions {
   window: number
   /** Messages a write at most; in closed loop a write waits until this many may go. */
   batch: number
-  payloadBytes: number
   qos: Qos
-  version: ProtocolVersion
   /** Open loop: µs between two messages of this publisher. 0 means closed loop. */
   intervalUs: number
 }
 
 export class Publisher {
-  readonly client: MqttClient
+  readonly client: LoadClient
   /** Messages sent. */
   sent = 0
   /** Open loop: messages due so far. */
@@ -39,10 +36,10 @@ export class Publisher {
   /** Messages whose deliveries will not come: written off by `forgive`. */
   #forgiven = 0
 
-  constructor(client: MqttClient, options: PublisherOptions, board: Board, row: Row) {
+  constructor(client: LoadClient, ring: PublishRing, options: PublisherOptions, board: Board, row: Row) {
     this.client = client
     this.#options = options
-    this.#ring = new PublishRing(options.topics, options.firstStream, options)
+    this.#ring = ring
     this.#board = board
     this.#row = row
   }
@@ -82,7 +79,7 @@ export class Publisher {
   }
 
   #send(most: number, timeUs: number): void {
-    const { topics, firstStream, qos, intervalUs } = this.#options
+    const { topics, firstStream, intervalUs } = this.#options
     const ring = this.#ring
     const place = this.sent % ring.length
     const count = Math.min(most, ring.length - place)
@@ -94,8 +91,7 @@ export class Publisher {
         stampUs = this.startUs + message * intervalUs
         this.#row.lateness[bucketOf(timeUs - stampUs)]! += 1
       }
-      const packetId = qos === 0 ? 0 : (message % 65_535) + 1
-      ring.stamp(place + i, Math.floor(message / topics.length), stampUs, packetId)
+      ring.stamp(place + i, message, Math.floor(message / topics.length), stampUs)
       this.#board.published[firstStream + topic]! += 1
     }
     this.sent += count
