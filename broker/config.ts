@@ -11,7 +11,7 @@ import {
   type OptionValues,
   port,
   portOrOff,
-  text
+  word
 } from './option.ts'
 
 const HOST = {
@@ -37,7 +37,7 @@ const GiB = 1024 * MiB
 
 export const OPTIONS = {
   // Where it listens.
-  host: text(
+  host: word(
     '127.0.0.1',
     'The address that MQTT and HTTP listen on; `0.0.0.0` is every IPv4 address of the machine.',
     HOST
@@ -50,10 +50,10 @@ export const OPTIONS = {
   ),
   origins: list(
     64,
-    'The web origins whose pages may connect by WebSocket, `https://app.example.org`; none given means any.',
+    'Web origins whose pages may connect and publish, `https://app.example.org`, besides pages of this very host; `*` is all.',
     {
-      pattern: /^https?:\/\/[^\s/]{1,255}$/,
-      allowed: 'https://host'
+      pattern: /^(?:https?:\/\/[^\s/,]{1,255}|\*)$/,
+      allowed: 'https://host or *'
     }
   ),
 
@@ -63,10 +63,10 @@ export const OPTIONS = {
     'Cluster addresses of nodes to join, as `host:port`; one that answers is enough. None: the first node of a cluster.',
     ADDRESS
   ),
-  ring: text('shoal', 'The name of the cluster: nodes of another name are refused.', NAME),
-  clusterHost: text('127.0.0.1', 'The address that the cluster port listens on.', HOST),
+  name: word('shoal', 'The name of the cluster: nodes of another name are refused.', NAME),
+  clusterHost: word('127.0.0.1', 'The address that the cluster port listens on.', HOST),
   clusterPort: port(7979, 'The port of gossip (UDP) and of links between nodes (TCP).'),
-  advertiseHost: text(
+  advertiseHost: word(
     '',
     'The address at which the other nodes reach this one; a name is looked up at the start. Not given: `clusterHost`, or for `0.0.0.0` the first address of the machine.',
     HOST_OR_NONE
@@ -77,7 +77,7 @@ export const OPTIONS = {
   ),
   client: flag(false, 'Makes this node a gateway only: it joins, and serves clients, but owns no topics.'),
   preset: choice(
-    'local',
+    'lan',
     ['local', 'lan', 'wan'],
     'How fast silence is taken for death: nodes on one machine, in one network, or far apart.'
   ),
@@ -102,6 +102,7 @@ export const OPTIONS = {
     256 * MiB,
     'The largest MQTT packet, WebSocket message or HTTP body that is accepted.'
   ),
+  subscriptionsMax: integer(10_000, 1, 10_000_000, 'Subscriptions of one client; one more is refused.'),
   receiveMaximum: integer(
     1024,
     1,
@@ -115,16 +116,22 @@ export const OPTIONS = {
     'QoS 1 messages sent to one MQTT client that it has not acknowledged yet.'
   ),
   queueMax: integer(
-    10_000,
+    65_536,
     1,
-    1_000_000,
-    'QoS 1 messages that wait for one MQTT client to acknowledge earlier ones.'
+    10_000_000,
+    'QoS 1 messages that wait until one MQTT client acknowledges earlier ones; one more, and it is disconnected.'
+  ),
+  queueBytesMax: bytes(
+    8 * MiB,
+    64 * KiB,
+    1 * GiB,
+    'Bytes of these waiting messages; more, and the client is disconnected.'
   ),
   outboxBytesMax: bytes(
     4 * MiB,
     64 * KiB,
     1 * GiB,
-    'Bytes that wait for one slow client before messages to it are dropped, or it is closed.'
+    'Bytes that wait for the socket of one slow client; beyond it QoS 0 messages to an MQTT client are dropped, and a browser is told what it missed and disconnected.'
   ),
   keepAliveMaxSeconds: integer(
     65_535,
@@ -133,6 +140,12 @@ export const OPTIONS = {
     'The longest keep-alive of an MQTT client; one that asks for more, or for none, is given this.'
   ),
   connectTimeoutMs: duration(10_000, 100, 600_000, 'How long a new connection may take to say who it is.'),
+  stallTimeoutMs: duration(
+    60_000,
+    1000,
+    3_600_000,
+    'An MQTT client that reads nothing of what waits for it is disconnected after this.'
+  ),
 
   // The broker's memory.
   topicsMax: integer(
@@ -141,8 +154,8 @@ export const OPTIONS = {
     100_000_000,
     'Topics that this node remembers, as owner or for its clients.'
   ),
-  retainedMax: integer(100_000, 0, 100_000_000, 'Retained messages of the topics that this node owns.'),
-  retainedBytesMax: bytes(256 * MiB, 0, 64 * GiB, 'Payload bytes of these retained messages.'),
+  retainedMax: integer(1_000_000, 0, 100_000_000, 'Retained messages of the topics that this node owns.'),
+  retainedBytesMax: bytes(1 * GiB, 0, 64 * GiB, 'Payload bytes of these retained messages.'),
   publishWindow: integer(
     65_536,
     16,
@@ -213,6 +226,14 @@ function checkTogether(config: Config): void {
       `host is "${config.host}", but this version has no passwords, so that anyone who reaches it could connect. ` +
         'On a trusted network, give --allow-anonymous.',
       { option: 'host', value: config.host }
+    )
+  }
+  for (const option of ['outboxBytesMax', 'queueBytesMax'] as const) {
+    if (config[option] >= config.packetBytesMax) continue
+    throw new OptionError(
+      `${option} is ${config[option]}, but must not be less than packetBytesMax (${config.packetBytesMax}): ` +
+        'a single packet would not fit.',
+      { option, value: config[option] }
     )
   }
   if (config.client && config.base.length === 0) {

@@ -18,6 +18,12 @@ export interface Option<T> {
   show(value: T): string
 }
 
+/** What a text must look like, and how that is said to a person. */
+export interface Shape {
+  readonly pattern: RegExp
+  readonly allowed: string
+}
+
 export type OptionTable = Readonly<Record<string, Option<unknown>>>
 
 /** The values of a table of options. */
@@ -25,22 +31,23 @@ export type OptionValues<Table extends OptionTable> = {
   readonly [Name in keyof Table]: Table[Name] extends Option<infer T> ? T : never
 }
 
-/** Text of 0 to 1,024 characters; with `pattern`, all of it must match, and `allowed` says so in words. */
-export function text(
-  standard: string,
-  why: string,
-  only?: { pattern: RegExp; allowed: string }
-): Option<string> {
+/** Text of at most `lengthMax` characters. */
+export function text(standard: string, why: string, lengthMax: number): Option<string> {
+  return word(standard, why, { pattern: /^/, allowed: `text of at most ${lengthMax} characters` }, lengthMax)
+}
+
+/** Text that matches `shape.pattern` as a whole; `shape.allowed` says so in words. */
+export function word(standard: string, why: string, shape: Shape, lengthMax = 1024): Option<string> {
   return {
     default: standard,
-    allowed: only?.allowed ?? 'text of at most 1024 characters',
+    allowed: shape.allowed,
     why,
     standsAlone: false,
     repeats: false,
     read: given => {
       const written = typeof given === 'number' ? String(given) : given
-      if (typeof written !== 'string' || written.length > 1024) return undefined
-      return only === undefined || only.pattern.test(written) ? written : undefined
+      if (typeof written !== 'string' || written.length > lengthMax) return undefined
+      return shape.pattern.test(written) ? written : undefined
     },
     show: value => value
   }
@@ -132,11 +139,7 @@ export function choice<const Word extends string>(
 }
 
 /** At most `countMax` items: an array, or text with commas. Each must match `item.pattern`. */
-export function list(
-  countMax: number,
-  why: string,
-  item: { pattern: RegExp; allowed: string }
-): Option<readonly string[]> {
+export function list(countMax: number, why: string, item: Shape): Option<readonly string[]> {
   return {
     default: [],
     allowed: `at most ${countMax} of ${item.allowed}, with commas between`,
@@ -151,6 +154,23 @@ export function list(
         : undefined
     },
     show: value => value.join(',')
+  }
+}
+
+/** At most `countMax` texts, each given by a flag of its own, and taken as it is. */
+export function several(countMax: number, why: string): Option<readonly string[]> {
+  return {
+    default: [],
+    allowed: `text of at most 65535 characters, at most ${countMax} times`,
+    why,
+    standsAlone: false,
+    repeats: true,
+    read: given => {
+      if (!Array.isArray(given) || given.length > countMax) return undefined
+      const isText = (one: unknown): one is string => typeof one === 'string' && one.length <= 65_535
+      return given.every(isText) ? given : undefined
+    },
+    show: value => value.join(' ')
   }
 }
 

@@ -10,7 +10,7 @@ const FILE_BYTES_MAX = 1024 * 1024
 
 /** The option that is not of the node, but says where its others are. */
 export const CONFIG_OPTION = {
-  config: text('', 'A YAML or JSON file of options, by their names; flags and variables win over it.')
+  config: text('', 'A YAML or JSON file of options, by their names; flags and variables win over it.', 4096)
 } as const
 
 /** The options of a node from the command line, `SHOAL_*` and the file that one of them names. Throws OPTION_INVALID or `Failure`. */

@@ -1,0 +1,213 @@
+// A whole node in this process: a broker and its listeners, started and stopped in the right order.
+import { lookup } from 'node:dns/promises'
+import { createServer } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { type Broker, createBroker } from '../../broker/broker.ts'
+import type { Config } from '../../broker/config.ts'
+import { ShoalError } from '../../broker/errors.ts'
+import type { Log } from '../../broker/runtime/log.ts'
+import { nodeRuntime } from '../../broker/runtime/node.ts'
+import { listenMqtt, MqttGateway, type MqttListener } from '../mqtt/index.ts'
+import { listenWeb, type WebListener } from '../websocket/listener.ts'
+import { Failure, systemCode } from './failure.ts'
+
+/** The part of `closeTimeoutMs` that is for goodbyes to clients, at most; the rest is the cluster's. */
+const LINGER_MS_MAX = 2000
+
+export interface NodeAddresses {
+  /** `mqtt://host:port`; null if off. */
+  readonly mqtt: string | null
+  /** `http://host:port`; null if off. */
+  readonly http: string | null
+  /** `host:port`, by which other nodes know this one. */
+  readonly cluster: string
+}
+
+export class RunningNode {
+  readonly broker: Broker
+  readonly addresses: NodeAddresses
+  readonly #close: () => Promise<void>
+
+  private constructor(broker: Broker, addresses: NodeAddresses, close: () => Promise<void>) {
+    this.broker = broker
+    this.addresses = addresses
+    this.#close = close
+  }
+
+  /**
+   * Settles when clients are served. They are let in only then, but the ports are taken first, and `/ready` answers
+   * meanwhile. `stopped` gives up a start that is under way (joining waits for the other nodes as long as it takes).
+   * Throws `Failure` for a port or address that cannot be had, and whatever else went wrong, with all closed again.
+   */
+  static async start(config: Config, log: Log, stopped: Promise<unknown>): Promise<RunningNode> {
+    const lingerMs = Math.min(LINGER_MS_MAX, Math.floor(config.closeTimeoutMs / 4))
+    const broker = createBroker(
+      await brokerOptions(config, config.closeTimeoutMs - lingerMs),
+      nodeRuntime({ log })
+    )
+    const gateway = new MqttGateway(broker, { ...mqttOptions(config), lingerMs })
+    let mqtt: MqttListener | null = null
+    let web: WebListener | null = null
+    const close = async (): Promise<void> => {
+      await (mqtt ?? gateway).close()
+      await web?.close()
+      await broker.close()
+    }
+    try {
+      if (config.mqttPort !== 'off') mqtt = await openMqtt(broker, gateway, config.host, config.mqttPort)
+      if (config.httpPort !== 'off') web = await openWeb(broker, gateway, config, config.httpPort)
+      void stopped.then(() => broker.close())
+      await openCluster(broker, config)
+    } catch (error) {
+      await close()
+      throw error
+    }
+    const addresses = {
+      mqtt: mqtt === null ? null : urlOf('mqtt', mqtt.address),
+      http: web === null ? null : urlOf('http', web.address),
+      cluster: broker.id
+    }
+    return new RunningNode(broker, addresses, close)
+  }
+
+  /** Says goodbye to the clients, then leaves the cluster; settles within `closeTimeoutMs`. */
+  close(): Promise<void> {
+    return this.#close()
+  }
+}
+
+async function openMqtt(
+  broker: Broker,
+  gateway: MqttGateway,
+  host: string,
+  port: number
+): Promise<MqttListener> {
+  try {
+    return await listenMqtt(broker, { host, port, gateway })
+  } catch (error) {
+    throw cannotListen('MQTT', host, port, '--mqtt-port', error)
+  }
+}
+
+async function openWeb(
+  broker: Broker,
+  gateway: MqttGateway,
+  config: Config,
+  port: number
+): Promise<WebListener> {
+  const options = { ...webOptions(config), port }
+  try {
+    return await listenWeb(broker, options, transport => gateway.accept(transport))
+  } catch (error) {
+    // The library does not say why it cannot listen: let the system say it.
+    throw cannotListen(
+      'HTTP',
+      config.host,
+      port,
+      '--http-port',
+      (await tryToListen(config.host, port)) ?? error
+    )
+  }
+}
+
+async function openCluster(broker: Broker, config: Config): Promise<void> {
+  try {
+    await broker.start()
+  } catch (error) {
+    throw cannotListen('the cluster', config.clusterHost, config.clusterPort, '--cluster-port', error)
+  }
+}
+
+/** A sentence for the failures that an operator can mend; other errors as they are. */
+function cannotListen(what: string, host: string, port: number, option: string, error: unknown): unknown {
+  const code = error instanceof ShoalError ? error.code : systemCode(error)
+  const reasons: Readonly<Record<string, string>> = {
+    PORT_IN_USE: `another process listens there. Stop it, or choose another port with ${option}`,
+    EADDRINUSE: `another process listens there. Stop it, or choose another port with ${option}`,
+    EACCES: `this user may not. Choose a port from 1024 on with ${option}`,
+    EADDRNOTAVAIL: 'this machine has no such address',
+    ENOTFOUND: 'no such host is known'
+  }
+  const reason = code === undefined ? undefined : reasons[code]
+  return reason === undefined
+    ? error
+    : new Failure(`Cannot listen on ${host}:${port} for ${what}: ${reason}.`, 1, error)
+}
+
+function tryToListen(host: string, port: number): Promise<Error | null> {
+  return new Promise(resolve => {
+    const server = createServer()
+    server.once('error', resolve)
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(null)))
+  })
+}
+
+function urlOf(scheme: string, { host, port }: { host: string; port: number }): string {
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
+}
+
+async function brokerOptions(
+  config: Config,
+  closeTimeoutMs: number
+): Promise<Parameters<typeof createBroker>[0]> {
+  const { name, clusterHost, clusterPort, base, client, preset, replicaPoints, shardLevels } = config
+  const { topicsMax, retainedMax, retainedBytesMax, publishWindow, linkBufferBytesMax, replayMax } = config
+  const advertiseHost = await advertisedHost(config)
+  const place = {
+    name,
+    clusterHost,
+    clusterPort,
+    advertiseHost,
+    base,
+    client,
+    preset,
+    replicaPoints,
+    shardLevels
+  }
+  const limits = { topicsMax, retainedMax, retainedBytesMax, publishWindow, linkBufferBytesMax, replayMax }
+  return { ...place, ...limits, closeTimeoutMs }
+}
+
+/** An address, not a name: it is part of every gossip packet's way, and must mean the same to all. */
+async function advertisedHost({ advertiseHost, clusterHost }: Config): Promise<string> {
+  const host = advertiseHost === '' ? clusterHost : advertiseHost
+  if (host === '0.0.0.0' || host === '::') {
+    const family = host === '::' ? 'IPv6' : 'IPv4'
+    const all = Object.values(networkInterfaces()).flatMap(addresses => addresses ?? [])
+    const outside = all.find(address => !address.internal && address.family === family)
+    if (outside !== undefined) return outside.address
+    throw new Failure(
+      `This machine has no ${family} address but loopback to be reached at: give --advertise-host.`,
+      2
+    )
+  }
+  try {
+    return (await lookup(host, { family: 0, verbatim: false })).address
+  } catch (error) {
+    throw new Failure(`The host ${host}, at which other nodes are to reach this one, is not known.`, 1, error)
+  }
+}
+
+function mqttOptions(config: Config): ConstructorParameters<typeof MqttGateway>[1] {
+  const { allowAnonymous, connectionsMax, packetBytesMax, subscriptionsMax, receiveMaximum, inflightMax } =
+    config
+  const { queueMax, queueBytesMax, outboxBytesMax, keepAliveMaxSeconds, connectTimeoutMs, stallTimeoutMs } =
+    config
+  const clients = { allowAnonymous, connectionsMax, subscriptionsMax, keepAliveMaxSeconds }
+  const limits = { packetBytesMax, receiveMaximum, inflightMax, queueMax, queueBytesMax, outboxBytesMax }
+  return { ...clients, ...limits, connectTimeoutMs, stallTimeoutMs }
+}
+
+function webOptions(config: Config): Parameters<typeof listenWeb>[1] {
+  const {
+    host,
+    allowAnonymous,
+    origins,
+    connectionsMax,
+    subscriptionsMax,
+    outboxBytesMax,
+    connectTimeoutMs
+  } = config
+  const clients = { host, allowAnonymous, origins, connectionsMax, subscriptionsMax }
+  return { ...clients, frameBytesMax: config.packetBytesMax, outboxBytesMax, connectTimeoutMs }
+}
