@@ -84,11 +84,12 @@ function checkLimits({ connection, packet }: Attempt): number {
     seconds = keepAliveMaxSeconds
   }
   connection.keepAliveMs = seconds * 1000
+  const { deliveries } = connection
   const properties = packet.properties
   if (properties?.receiveMaximum !== undefined) {
-    connection.inflightMax = Math.min(connection.inflightMax, properties.receiveMaximum) // [MQTT-3.3.4-9]
+    deliveries.inflightMax = Math.min(deliveries.inflightMax, properties.receiveMaximum) // [MQTT-3.3.4-9]
   }
-  if (properties?.maximumPacketSize !== undefined) connection.packetBytesMax = properties.maximumPacketSize
+  if (properties?.maximumPacketSize !== undefined) deliveries.packetBytesMax = properties.maximumPacketSize
   return SUCCESS
 }
 
@@ -129,7 +130,7 @@ async function claim(attempt: Attempt): Promise<void> {
   const { broker } = connection.gateway
   connection.clientId = clientId
   connection.state = CLAIMING
-  connection.block(BLOCKED_CLAIM)
+  connection.input.block(BLOCKED_CLAIM)
   try {
     await broker.claim(clientId, connection) // [MQTT-3.1.4-3] before [MQTT-3.1.4-5]
   } catch (error) {
@@ -165,7 +166,7 @@ function accept({ connection, packet, clientId, assigned }: Attempt): void {
     if (seconds !== packet.keepalive) properties.serverKeepAlive = seconds
     connection.send(encodeConnack5(SUCCESS, properties))
   }
-  connection.unblock(BLOCKED_CLAIM)
+  connection.input.unblock(BLOCKED_CLAIM)
 }
 
 /** CONNACK with the reason, if the version has one for it, and the end. [MQTT-3.2.2-7] (3.1.1: [MQTT-3.2.2-5]) */

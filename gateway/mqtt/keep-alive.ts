@@ -36,7 +36,7 @@ function sweepOpen(connection: Connection, now: number): void {
     return connection.destroy()
   }
   // A client that is not read cannot be heard.
-  if (connection.heard || connection.blocked !== 0) {
+  if (connection.heard || connection.input.blocked !== 0) {
     connection.heard = false
     connection.heardAt = now
   } else if (connection.keepAliveMs > 0 && now - connection.heardAt >= connection.keepAliveMs * GRACE) {

@@ -101,6 +101,16 @@ export class Outbox {
     this.flush()
   }
 
+  /** Hands over everything, whether the socket takes it now or not; nothing more may be pushed. */
+  finish(): void {
+    this.flush()
+    const backlog = this.backlog
+    if (backlog !== null) {
+      while (backlog.bytes > 0) this.transport.write(backlog.shift()!)
+    }
+    this.drop()
+  }
+
   /** Forgets everything. */
   drop(): void {
     this.#clear()

@@ -55,7 +55,7 @@ export function onPublish(
   }
   if (!gateway.broker.publish(message)) congested(connection)
   if (version === 4 && acknowledgements.count >= gateway.options.receiveMaximum) {
-    connection.block(BLOCKED_UNACKNOWLEDGED)
+    connection.input.block(BLOCKED_UNACKNOWLEDGED)
     // What is settled already makes room when it is written.
     if (acknowledgements.ready && !connection.dirty) gateway.markDirty(connection)
   }
@@ -73,6 +73,6 @@ function shareBytes(message: Message, chunk: Buffer, at: number, end: number, ve
 }
 
 function congested(connection: Connection): void {
-  connection.block(BLOCKED_CONGESTION)
-  connection.gateway.broker.whenDrained(() => connection.unblock(BLOCKED_CONGESTION))
+  connection.input.block(BLOCKED_CONGESTION)
+  connection.gateway.broker.whenDrained(() => connection.input.unblock(BLOCKED_CONGESTION))
 }

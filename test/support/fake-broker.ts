@@ -226,10 +226,12 @@ export class FakeBroker implements Broker {
       ready,
       members: [{ ...self, share: 1, self: true }],
       links: [],
-      ring: { digest: 'fa4e', nodes: 1 },
+      ring: { digest: 'fa4e', nodes: 1, agreed: true },
       topics: this.#topics.size,
       subscriptions: this.count,
       retained: this.retained.size,
+      clients: this.holders.size,
+      waiting: { publishes: 0, deliveries: 0, gated: 0, kept: 0 },
       counters: { published: this.published.length }
     }
   }
