@@ -124,6 +124,7 @@ export class Simulation {
     assert(this.#wait === null, 'the simulation is running already')
     return new Promise((resolve, reject) => {
       this.#wait = { until, condition, resolve, reject }
+      process.on('uncaughtExceptionMonitor', this.#sayWhere)
       if (this.#immediates === 0) this.#schedule()
     })
   }
@@ -172,8 +173,14 @@ export class Simulation {
   #finish(error: Error | null): void {
     const wait = this.#wait!
     this.#wait = null
+    process.off('uncaughtExceptionMonitor', this.#sayWhere)
     if (error === null) wait.resolve()
     else wait.reject(error)
+  }
+
+  // What is thrown in a tick or promise after an event goes past `run`, to the test runner.
+  #sayWhere = (error: Error): void => {
+    console.error(this.#failure('left an error uncaught', error).message)
   }
 
   #failure(what: string, cause?: unknown): Error {
