@@ -1,0 +1,93 @@
+// The node's figures in Prometheus's text format: what the broker counts, what the web gateway counts,
+// and what the process uses.
+// Source: https://prometheus.io/docs/instrumenting/exposition_formats/
+import type { BrokerStatus } from '../../broker/broker.ts'
+import type { WebCounters } from '../websocket/counters.ts'
+
+export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
+
+type Labels = Readonly<Record<string, string>>
+
+/** The whole text. Every line ends with `\n`. */
+export function metricsText(status: BrokerStatus, web: Readonly<WebCounters>): string {
+  const text = new MetricsText()
+  text.family('shoal_ready', 'gauge', 'Whether the node serves.').sample(Number(status.ready))
+  members(text, status)
+  text.family('shoal_ring_nodes', 'gauge', 'Nodes on the ring.').sample(status.ring.nodes)
+  text.family('shoal_topics', 'gauge', 'Topics that this node knows.').sample(status.topics)
+  text.family('shoal_subscriptions', 'gauge', 'Subscriptions of local clients.').sample(status.subscriptions)
+  text.family('shoal_retained', 'gauge', 'Retained messages kept here.').sample(status.retained)
+  links(text, status)
+  for (const [name, value] of Object.entries(status.counters)) {
+    text.family(`shoal_${snake(name)}_total`, 'counter', 'Counted by the broker.').sample(value)
+  }
+  webGateway(text, web)
+  processUse(text)
+  return text.toString()
+}
+
+function members(text: MetricsText, status: BrokerStatus): void {
+  text.family('shoal_members', 'gauge', 'Members of the cluster, as this node sees them.')
+  const counts = new Map<string, number>()
+  for (const { state } of status.members) counts.set(state, (counts.get(state) ?? 0) + 1)
+  for (const [state, count] of counts) text.sample(count, { state })
+  const self = status.members.find(member => member.self)
+  text.family('shoal_ring_share', 'gauge', 'Part of the ring that this node owns.').sample(self?.share ?? 0)
+}
+
+function links(text: MetricsText, status: BrokerStatus): void {
+  text.family('shoal_link_buffered_bytes', 'gauge', 'Bytes that wait to be written to a peer.')
+  for (const link of status.links) text.sample(link.buffered, { peer: link.id })
+  text.family('shoal_link_received_bytes_total', 'counter', 'Bytes read from a peer since the link stands.')
+  for (const link of status.links) text.sample(link.bytesIn, { peer: link.id })
+  text.family('shoal_link_sent_bytes_total', 'counter', 'Bytes written to a peer since the link stands.')
+  for (const link of status.links) text.sample(link.bytesOut, { peer: link.id })
+}
+
+function webGateway(text: MetricsText, { connections, ...counters }: Readonly<WebCounters>): void {
+  text.family('shoal_web_connections', 'gauge', 'WebSockets open now.').sample(connections)
+  for (const [name, value] of Object.entries(counters)) {
+    const total = snake(name).replace(/_total$/, '')
+    text.family(`shoal_web_${total}_total`, 'counter', 'Counted by the web gateway.').sample(value)
+  }
+}
+
+function processUse(text: MetricsText): void {
+  const { user, system } = process.cpuUsage()
+  const seconds = (user + system) / 1e6
+  text.family('process_cpu_seconds_total', 'counter', 'CPU time of the process.').sample(seconds)
+  text
+    .family('process_resident_memory_bytes', 'gauge', 'Memory of the process.')
+    .sample(process.memoryUsage.rss())
+  text.family('process_uptime_seconds', 'gauge', 'Age of the process.').sample(process.uptime())
+}
+
+class MetricsText {
+  #lines: string[] = []
+  #name = ''
+
+  family(name: string, type: 'counter' | 'gauge', help: string): this {
+    this.#name = name
+    this.#lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`)
+    return this
+  }
+
+  sample(value: number, labels: Labels = {}): this {
+    const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`)
+    const set = pairs.length === 0 ? '' : `{${pairs.join(',')}}`
+    this.#lines.push(`${this.#name}${set} ${value}`)
+    return this
+  }
+
+  toString(): string {
+    return `${this.#lines.join('\n')}\n`
+  }
+}
+
+function snake(name: string): string {
+  return name.replaceAll(/[A-Z]/g, letter => `_${letter.toLowerCase()}`).replaceAll(/[^a-z0-9_]/g, '_')
+}
+
+function escapeLabel(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+}

@@ -1,0 +1,201 @@
+// One port for browsers, MQTT over WebSocket, and HTTP: an app of uWebSockets.js, its WebSockets
+// sorted by subprotocol, everything else to gateway/http.
+import uWS, {
+  type HttpRequest,
+  type HttpResponse,
+  type TemplatedApp,
+  type us_listen_socket,
+  type us_socket,
+  type us_socket_context_t,
+  type WebSocket
+} from 'uWebSockets.js'
+import type { Broker } from '../../broker/broker.ts'
+import { isLoopback } from '../../broker/config.ts'
+import { ShoalError } from '../../broker/errors.ts'
+import { checkAnonymous } from '../auth/anonymous.ts'
+import { HttpRoutes } from '../http/routes.ts'
+import { Connection } from './connection.ts'
+import { newCounters, type WebCounters } from './counters.ts'
+import { MessageEncoder } from './encode.ts'
+import { Flusher } from './flusher.ts'
+import type { SocketHandler, WebGateway } from './gateway.ts'
+import { type AcceptMqtt, MqttSocket } from './mqtt.ts'
+import { WEB_DEFAULTS, type WebOptions } from './options.ts'
+import { isOriginAllowed } from './origin.ts'
+import { Socket, type SocketData } from './socket.ts'
+
+const TICK_MS = 1_000
+/** Declared by the library's types as a member of an enum that it does not export. */
+const LIBUS_LISTEN_EXCLUSIVE_PORT = 1
+
+export interface WebListener {
+  readonly address: { readonly host: string; readonly port: number }
+  readonly counters: Readonly<WebCounters>
+  /** Stops listening, says goodbye to all clients, and closes; settles within `lingerMs`. Twice is once. */
+  close(): Promise<void>
+}
+
+/**
+ * Listens. `acceptMqtt` takes the WebSockets of the `mqtt` subprotocol; without it they are refused.
+ * Rejects: OPTION_INVALID (anonymous clients beyond loopback, without the option), PORT_IN_USE.
+ */
+export async function listenWeb(
+  broker: Broker,
+  options: Partial<WebOptions> = {},
+  acceptMqtt: AcceptMqtt | null = null
+): Promise<WebListener> {
+  const all = { ...WEB_DEFAULTS, ...options }
+  checkAnonymous(all.host, all.allowAnonymous)
+  const listener = new Listener(broker, all, acceptMqtt)
+  await listener.listen()
+  return listener
+}
+
+class Listener implements WebListener {
+  address: { host: string; port: number }
+  readonly counters = newCounters()
+  readonly #gateway: WebGateway
+  readonly #acceptMqtt: AcceptMqtt | null
+  readonly #app: TemplatedApp
+  readonly #routes: HttpRoutes
+  readonly #handlers = new Set<SocketHandler>()
+  #token: us_listen_socket | null = null
+  #ticking: { cancel(): void } | null = null
+  #closing: Promise<void> | null = null
+
+  constructor(broker: Broker, options: WebOptions, acceptMqtt: AcceptMqtt | null) {
+    this.address = { host: options.host, port: options.port }
+    this.#acceptMqtt = acceptMqtt
+    this.#gateway = {
+      broker,
+      options,
+      counters: this.counters,
+      encoder: new MessageEncoder(),
+      flusher: new Flusher(broker.clock)
+    }
+    this.#app = uWS.App()
+    this.#app.ws<SocketData>('/*', {
+      // Bounded by each connection itself, which knows what it then misses.
+      maxBackpressure: 0,
+      maxPayloadLength: options.frameBytesMax,
+      idleTimeout: options.idleTimeoutSeconds,
+      sendPingsAutomatically: true,
+      compression: uWS.DISABLED,
+      upgrade: (res, req, context) => this.#upgrade(res, req, context),
+      open: ws => this.#open(ws),
+      message: (ws, data, isBinary) => ws.getUserData().handler?.received(data, isBinary),
+      drain: ws => ws.getUserData().handler?.drained(),
+      close: (ws, code) => this.#closed(ws, code)
+    })
+    this.#routes = new HttpRoutes(this.#gateway, (origin, host) => this.#isAllowed(origin, host))
+    this.#routes.register(this.#app)
+  }
+
+  async listen(): Promise<void> {
+    const { host, port } = this.#gateway.options
+    const token = await new Promise<us_listen_socket | false>(resolve =>
+      listenExclusively(this.#app, host, port, resolve)
+    )
+    if (token === false) throw new ShoalError('PORT_IN_USE', { host, port })
+    this.#token = token
+    this.address = { host, port: uWS.us_socket_local_port(token as us_socket) }
+    this.#ticking = this.#gateway.broker.clock.every(TICK_MS, () => this.#tick())
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close(): Promise<void> {
+    const { broker, options } = this.#gateway
+    this.#ticking?.cancel()
+    if (this.#token !== null) uWS.us_listen_socket_close(this.#token)
+    const hadClients = this.#handlers.size > 0 || this.#routes.pending > 0
+    for (const handler of [...this.#handlers]) handler.shutDown()
+    // Closing the app cuts off what is not sent yet.
+    if (hadClients) await new Promise<void>(resolve => broker.clock.after(options.lingerMs, resolve))
+    this.#app.close()
+  }
+
+  #tick(): void {
+    const now = this.#gateway.broker.clock.now()
+    for (const handler of this.#handlers) handler.tick(now)
+  }
+
+  #isAllowed(origin: string, host: string): boolean {
+    const { options } = this.#gateway
+    return isOriginAllowed(origin, host, options.origins, isLoopback(options.host))
+  }
+
+  #upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {
+    const refusal = this.#refusal(req)
+    if (refusal !== null) {
+      this.counters.connectionsRefused++
+      res.writeStatus(refusal).end(undefined, true)
+      return
+    }
+    const protocol = asksForMqtt(req.getHeader('sec-websocket-protocol')) ? 'mqtt' : ''
+    const data: SocketData = { handler: null, protocol }
+    // Only what the client has asked for may be answered with. [MQTT-6.0.0-4]
+    const key = req.getHeader('sec-websocket-key')
+    res.upgrade(data, key, protocol, req.getHeader('sec-websocket-extensions'), context)
+  }
+
+  /** The status of an upgrade that is refused; null if it is not. */
+  #refusal(req: HttpRequest): string | null {
+    if (this.#closing !== null || this.counters.connections >= this.#gateway.options.connectionsMax) {
+      return '503 Service Unavailable'
+    }
+    if (!this.#isAllowed(req.getHeader('origin'), req.getHeader('host'))) return '403 Forbidden'
+    const protocols = req.getHeader('sec-websocket-protocol')
+    if (protocols === '' || (asksForMqtt(protocols) && this.#acceptMqtt !== null)) return null
+    return '400 Bad Request'
+  }
+
+  #open(ws: WebSocket<SocketData>): void {
+    const { options } = this.#gateway
+    const socket = new Socket(ws)
+    const data = ws.getUserData()
+    this.counters.connections++
+    this.counters.connectionsTotal++
+    if (data.protocol === 'mqtt') {
+      const mqtt = new MqttSocket(socket, options.inboxBytesMax)
+      data.handler = mqtt
+      this.#handlers.add(mqtt)
+      mqtt.open(this.#acceptMqtt!)
+    } else {
+      data.handler = new Connection(this.#gateway, socket)
+      this.#handlers.add(data.handler)
+    }
+  }
+
+  #closed(ws: WebSocket<SocketData>, code: number): void {
+    this.counters.connections--
+    const { handler } = ws.getUserData()
+    if (handler === null) return
+    this.#handlers.delete(handler)
+    handler.closed(code)
+  }
+}
+
+function asksForMqtt(protocols: string): boolean {
+  return protocols.split(',').some(protocol => protocol.trim() === 'mqtt')
+}
+
+/** Without the option, the library shares a port with whoever listens on it already. Its types lack this form. */
+function listenExclusively(
+  app: TemplatedApp,
+  host: string,
+  port: number,
+  done: (token: us_listen_socket | false) => void
+): void {
+  const listen = app.listen as unknown as (
+    this: TemplatedApp,
+    host: string,
+    port: number,
+    options: number,
+    done: (token: us_listen_socket | false) => void
+  ) => void
+  listen.call(app, host, port, LIBUS_LISTEN_EXCLUSIVE_PORT, done)
+}

@@ -1,0 +1,54 @@
+// A WebSocket of uWebSockets.js that may be used at any time: after its close, calls do nothing, where
+// the library throws.
+import type { WebSocket } from 'uWebSockets.js'
+import type { SocketHandler } from './gateway.ts'
+import type { Sink } from './outbox.ts'
+
+/** What uWebSockets.js keeps with a socket. */
+export interface SocketData {
+  handler: SocketHandler | null
+  /** The subprotocol that the handshake agreed on. */
+  protocol: '' | 'mqtt'
+}
+
+export class Socket implements Sink {
+  readonly remoteAddress: string
+  #ws: WebSocket<SocketData> | null
+
+  constructor(ws: WebSocket<SocketData>) {
+    this.#ws = ws
+    this.remoteAddress = Buffer.from(ws.getRemoteAddressAsText()).toString('latin1')
+  }
+
+  get isOpen(): boolean {
+    return this.#ws !== null
+  }
+
+  buffered(): number {
+    return this.#ws === null ? 0 : this.#ws.getBufferedAmount()
+  }
+
+  /** Sends a text frame. What the system does not take now is copied. */
+  send(frame: Uint8Array): void {
+    this.#ws?.send(frame, false)
+  }
+
+  sendBinary(frame: Uint8Array): void {
+    this.#ws?.send(frame, true)
+  }
+
+  /** Sends a close frame behind all that waits; the handler's `closed` is called before this returns. */
+  end(code: number, reason: string): void {
+    this.#ws?.end(code, reason)
+  }
+
+  /** Closes at once; the handler's `closed` is called before this returns. */
+  destroy(): void {
+    this.#ws?.close()
+  }
+
+  /** The library has closed it. */
+  forget(): void {
+    this.#ws = null
+  }
+}
