@@ -178,6 +178,8 @@ class BrokerNode implements Broker {
         linkClosed: peer => {
           if (!this.#cluster?.isMember(peer.id, peer.instance)) router.rebalancing.peerLost(peer)
         },
+        linkLost: peerId => this.#cluster?.linkLost(peerId),
+        dialFailed: (peerId, code) => this.#cluster?.dialFailed(peerId, code),
         peerGone: peer => this.#registry?.nodeGone(peer.id),
         ringChanged: () => this.#registry?.ringChanged()
       })
@@ -185,7 +187,7 @@ class BrokerNode implements Broker {
       this.#registry = this.#createRegistry(id, router)
       return {
         handlers: router.inbound,
-        events: { opened: link => router.inbound.opened(link), membersChanged: () => this.#membersChanged() }
+        events: { membersChanged: () => this.#membersChanged() }
       }
     })
     this.#cluster = cluster

@@ -2,13 +2,21 @@
 // link to every member. What the members mean for topics is the router's business.
 import type { Duplex } from 'node:stream'
 import { ShoalError } from './errors.ts'
-import type { Identity, LinkHandlers } from './link/handlers.ts'
+import type { Identity } from './link/handlers.ts'
 import type { Link } from './link/link.ts'
-import { Links } from './link/links.ts'
+import { Links, type LinksEvents } from './link/links.ts'
 import { hashKey } from './ring/hash.ts'
 import type { Address, DatagramSocket, Listener } from './runtime/network.ts'
 import type { Runtime } from './runtime/runtime.ts'
-import { type Change, type Member, type Meta, Swim, type SwimPreset, swimPresets } from './swim/index.ts'
+import {
+  type Change,
+  type Member,
+  type Meta,
+  parseId,
+  Swim,
+  type SwimPreset,
+  swimPresets
+} from './swim/index.ts'
 
 /** Where a node stands: only `serving` nodes are on the ring. */
 export type Phase = 'joining' | 'serving' | 'leaving'
@@ -34,7 +42,6 @@ export interface ClusterOptions {
 export interface ClusterEvents {
   /** Members, their phase or instance have changed. */
   membersChanged(): void
-  opened(link: Link): void
 }
 
 const PORT_TRIES = 20
@@ -59,7 +66,7 @@ export class Cluster {
     self: Identity,
     options: ClusterOptions,
     runtime: Runtime,
-    handlers: LinkHandlers,
+    handlers: LinksEvents,
     events: ClusterEvents
   ) {
     this.self = self
@@ -72,13 +79,7 @@ export class Cluster {
       runtime,
       self,
       ring: options.name,
-      handlers: withMembership(handlers, {
-        opened: link => events.opened(link),
-        refused: (peerId, code) => {
-          if (code === 'ECONNREFUSED') this.#swim.hint(peerId, 'refused')
-        },
-        lost: peerId => this.#swim.hint(peerId, 'reset')
-      }),
+      handlers,
       // The router keeps its messages to the first half; the rest is for what must not be dropped.
       options: { bufferBytesMax: 2 * options.linkBufferBytesMax }
     })
@@ -93,7 +94,7 @@ export class Cluster {
           await this.#linkTo(id).request('swim.ping', {}, { timeoutMs: PING_TIMEOUT_MS })
         },
         pushPull: async (address, state) => {
-          const link = this.#links.get(address) ?? (await this.#links.dial(address))
+          const link = this.#links.get(address) ?? (await this.#links.dial(addressOf(address)))
           const { body } = await link.request('swim.sync', state, { timeoutMs: DIAL_TIMEOUT_MS })
           if (!(body instanceof Uint8Array)) throw new ShoalError('BAD_REQUEST', { expected: 'bytes' })
           return body
@@ -111,7 +112,7 @@ export class Cluster {
   static async start(
     options: ClusterOptions,
     runtime: Runtime,
-    build: (self: Identity) => { handlers: LinkHandlers; events: ClusterEvents }
+    build: (self: Identity) => { handlers: LinksEvents; events: ClusterEvents }
   ): Promise<Cluster> {
     const sockets = await bind(options, runtime)
     const port = sockets.listener.address.port
@@ -142,6 +143,16 @@ export class Cluster {
 
   link(id: string): Link | null {
     return this.#links.get(id)
+  }
+
+  /** A dial of a member failed with this code; when nobody listens there any more, SWIM wants to know. */
+  dialFailed(id: string, code: string): void {
+    if (code === 'ECONNREFUSED') this.#swim.hint(id, 'refused')
+  }
+
+  /** The link to a member broke. */
+  linkLost(id: string): void {
+    this.#swim.hint(id, 'reset')
   }
 
   /** What `swim.sync` is asked. Throws PACKET_INVALID. */
@@ -246,7 +257,8 @@ function hexadecimal(bytes: Uint8Array): string {
   return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('')
 }
 
-/** The router's handlers of a link, and what membership wants to know of it. */
-function withMembership<T extends object>(handlers: LinkHandlers, events: T): LinkHandlers & T {
-  return Object.assign(Object.create(handlers) as LinkHandlers, events)
+function addressOf(id: string): Address {
+  const address = parseId(id)
+  if (address === null) throw new ShoalError('OPTION_INVALID', { option: 'base', value: id, allowed: 'host:port' })
+  return address
 }

@@ -1,7 +1,8 @@
 // From the links to the parts of the router: what each frame means, and what a link's coming and going does.
 import { ShoalError } from '../errors.ts'
-import type { LinkHandlers, Reply } from '../link/handlers.ts'
+import type { Reply } from '../link/handlers.ts'
 import type { Link } from '../link/link.ts'
+import type { LinksEvents } from '../link/links.ts'
 import type { Message, OriginName, TopicName } from '../message.ts'
 import type { Topic } from '../topics/topic.ts'
 import { integer } from './control.ts'
@@ -12,7 +13,7 @@ import type { Router } from './router.ts'
 /** An acknowledgement for more messages than can be under way is from a peer that has lost its senses. */
 const ACK_RANGE_MAX = 1 << 18
 
-export class Inbound implements LinkHandlers {
+export class Inbound implements LinksEvents {
   readonly #router: Router
   readonly #peers = new Map<Link, Peer>()
 
@@ -40,7 +41,15 @@ export class Inbound implements LinkHandlers {
     router.rebalancing.sayTo(peer)
     if (router.self.pressed) link.fire('press', { on: 1 })
     router.publishing.resend(peer)
-    router.linkOpened(peer)
+    router.events.linkOpened(peer)
+  }
+
+  refused(peerId: string, code: string): void {
+    this.#router.events.dialFailed(peerId, code)
+  }
+
+  lost(peerId: string): void {
+    this.#router.events.linkLost(peerId)
   }
 
   topic(name: string): TopicName {
@@ -106,7 +115,7 @@ export class Inbound implements LinkHandlers {
     router.publishing.releaseHeld()
   }
 
-  closed(link: Link, reason: ShoalError | null): void {
+  closed(link: Link): void {
     const peer = this.#peers.get(link)
     this.#peers.delete(link)
     if (peer === undefined || peer.link !== link) return
@@ -116,7 +125,7 @@ export class Inbound implements LinkHandlers {
     peer.rowsAnnounced = null
     this.#pressed(peer, false)
     this.#router.congestionChanged()
-    this.#router.linkClosed(peer, reason)
+    this.#router.events.linkClosed(peer)
   }
 
   /** Where the two rows of deliveries stand, as the other side knows them. */

@@ -136,6 +136,8 @@ export class Ordering {
     const { delivering } = this.#router
     for (const pending of this.#replay.get(topic) ?? []) {
       const message = pending.message!
+      if (pending.routes!.includes(peer)) continue
+      pending.routes = [...pending.routes!, peer]
       if (message.qos === 0) delivering.unacknowledged(peer, message)
       else if (pending.remaining > 0) {
         pending.remaining++
@@ -194,6 +196,7 @@ export class Ordering {
   }
 
   #keep(topic: Topic<Peer>, pending: Pending): void {
+    pending.routes = topic.routes
     let kept = this.#replay.get(topic)
     if (kept === undefined) {
       kept = []

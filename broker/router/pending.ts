@@ -12,6 +12,8 @@ export class Pending {
   remaining: number
   /** For a barrier. */
   readonly settled: (() => void) | null
+  /** The nodes it was delivered to when it was ordered; kept only while it may have to be replayed. */
+  routes: readonly Peer[] | null = null
   /** Another owner has it now: its settling here means nothing. */
   abandoned = false
 

@@ -14,7 +14,8 @@ import type { Fence } from './view.ts'
 
 /** A message is passed on at most twice by nodes that do not own its topic. */
 const HOPS_MAX = 2
-/** Not an acknowledgement: the message went round in a circle. (MQTT 5: server moved.) */
+const REASON_SUCCESS = 0x00
+/** Not an acknowledgement: the receiver neither owns the topic nor knows a better way. (MQTT 5: server moved.) */
 const REASON_MOVED = 0x9d
 /** Fences follow messages that were passed on, no further than messages are. */
 const FENCE_DEPTH_MAX = 2
@@ -103,6 +104,13 @@ export class Publishing {
   route(topic: Topic<Peer>, message: Message, from: Peer | null): void {
     const { view, ordering } = this.#router
     if (topic.viewVersion !== view.version) view.refresh(topic)
+    if (message.qos > 0 && message.origin !== null) {
+      const known = this.#originOf(message).outgoing.get(message.sequence)
+      if (known !== undefined) {
+        this.#cameAgain(topic, known, from)
+        return
+      }
+    }
     if (topic.owner === view.self && (!topic.held || from !== null)) {
       ordering.accept(topic, message, from)
       return
@@ -110,11 +118,6 @@ export class Publishing {
     let outgoing: Outgoing | null = null
     if (message.qos > 0) {
       if (message.origin === null) this.name(message)
-      const known = this.#originOf(message).outgoing.get(message.sequence)
-      if (known !== undefined) {
-        this.#cameAgain(known, from)
-        return
-      }
       outgoing = new Outgoing(message, from)
       this.#originOf(message).outgoing.set(message.sequence, outgoing)
     }
@@ -122,12 +125,23 @@ export class Publishing {
   }
 
   /**
-   * A message that was sent on from here has come again. From the node that it came from before, or for one that is
-   * gone since: its link broke. From any other: it went round in a circle, so that node is to wait for a better view.
+   * A message that was sent on from here has come again: given back by the node that it went to; or once more from the
+   * node it came from, whose link broke; or it went round in a circle.
    */
-  #cameAgain(known: Outgoing, from: Peer | null): void {
-    if (known.from?.gone) known.from = from
-    else if (known.from !== from) this.#router.ordering.acknowledge(known.message, from, REASON_MOVED)
+  #cameAgain(topic: Topic<Peer>, known: Outgoing, from: Peer | null): void {
+    const { self, ordering } = this.#router
+    const message = known.message
+    const isBack = from !== null && known.via === from
+    if (topic.owner === self) {
+      this.#originOf(message).outgoing.delete(message.sequence)
+      if (!isBack) ordering.acknowledge(message, from, REASON_SUCCESS)
+      ordering.accept(topic, message, known.from)
+    } else if (isBack) {
+      known.via = null
+      if (topic.owner === from) this.#hold(topic, message, from, known)
+      else this.#send(topic, message, known.from, known)
+    } else if (known.from?.gone) known.from = from
+    else if (known.from !== from) ordering.acknowledge(message, from, REASON_MOVED)
   }
 
   /** Gives a message of this node the name by which every node knows it again. */
@@ -186,7 +200,8 @@ export class Publishing {
         const topic = this.#router.topicOf(message)
         view.refresh(topic)
         message.hops = 0
-        if (topic.owner === view.self && (!topic.held || outgoing.from !== null)) {
+        if (topic.held) continue
+        if (topic.owner === view.self) {
           origin.outgoing.delete(sequence)
           ordering.accept(topic, message, outgoing.from)
         } else this.#send(topic, message, outgoing.from, outgoing)
@@ -243,9 +258,16 @@ export class Publishing {
   #send(topic: Topic<Peer>, message: Message, from: Peer | null, outgoing: Outgoing | null): void {
     const router = this.#router
     const owner = topic.owner
-    // Not back to where it came from: that node knows better, and we shall know soon.
-    const isStuck = owner === null || owner === from || topic.held
-    if (isStuck || owner.link === null || owner.link.bufferedBytes > router.options.linkBufferBytesMax) {
+    if (owner !== null && owner === from) {
+      this.#cameFromOwner(topic, message, owner, outgoing)
+      return
+    }
+    if (
+      owner === null ||
+      topic.held ||
+      owner.link === null ||
+      owner.link.bufferedBytes > router.options.linkBufferBytesMax
+    ) {
       this.#hold(topic, message, from, outgoing)
       return
     }
@@ -267,6 +289,18 @@ export class Publishing {
     owner.link.publish(message)
   }
 
+  /**
+   * The node that it came from is the owner, as we see it. If the topic was ours, that node has not heard yet, and gets it
+   * back; else we have not heard yet, and it waits here.
+   */
+  #cameFromOwner(topic: Topic<Peer>, message: Message, owner: Peer, outgoing: Outgoing | null): void {
+    if (!this.#router.view.wasOwned(topic.hash)) this.#hold(topic, message, owner, outgoing)
+    else {
+      if (outgoing !== null) this.#originOf(message).outgoing.delete(message.sequence)
+      owner.link?.publish(message)
+    }
+  }
+
   #hold(topic: Topic<Peer>, message: Message, from: Peer | null, outgoing: Outgoing | null): void {
     const router = this.#router
     if (outgoing !== null) outgoing.held = true
@@ -284,7 +318,7 @@ export class Publishing {
       peer.publishedConfirmed = Math.max(peer.publishedConfirmed, published)
       this.#router.view.fences.delete(fence)
       this.#router.view.touch()
-      this.releaseHeld()
+      this.reroute()
     })
   }
 

@@ -133,7 +133,7 @@ export class Rebalancing {
     const hasLost = moves(before, ring).some(move => move.before === router.self.id)
     if (hasLost) router.delivering.barrier(() => void this.#handOver(ring))
     else this.#sayIn(ring)
-    router.ringChanged()
+    router.events.ringChanged()
   }
 
   async #handOver(ring: Ring): Promise<void> {
@@ -189,11 +189,12 @@ export class Rebalancing {
     router.publishing.pressing.delete(peer)
     for (const fence of router.view.fences) if (fence.peer === peer) router.view.fences.delete(fence)
     router.log.info({ member: peer.id, instance: peer.instance }, 'peer gone')
-    peer.link?.destroy(new ShoalError('PEER_GONE', { peer: peer.id }))
+    const link = peer.link
     peer.link = null
+    link?.destroy(new ShoalError('PEER_GONE', { peer: peer.id }))
     peer.wakeRowWaiters()
     router.delivering.abandon(peer)
-    router.peerGone(peer)
+    router.events.peerGone(peer)
   }
 
   #afterLoss(): void {

@@ -1,6 +1,5 @@
 // The router of one node: everything between the gateways' calls and the links' frames. It owns the tables
 // and joins the parts; each part is a file of this folder, and finds the others through here.
-import type { ShoalError } from '../errors.ts'
 import type { Message } from '../message.ts'
 import { Ring } from '../ring/ring.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
@@ -42,7 +41,9 @@ export interface RouterOptions {
 /** What the router tells the broker that it belongs to. */
 export interface RouterEvents {
   linkOpened(peer: Peer): void
-  linkClosed(peer: Peer, reason: ShoalError | null): void
+  linkClosed(peer: Peer): void
+  linkLost(peerId: string): void
+  dialFailed(peerId: string, code: string): void
   peerGone(peer: Peer): void
   ringChanged(): void
 }
@@ -72,7 +73,7 @@ export class Router {
   readonly rebalancing: Rebalancing
   readonly inbound: Inbound
   closed = false
-  readonly #events: RouterEvents
+  readonly events: RouterEvents
   #stallTimer: Timer | null = null
 
   constructor(
@@ -85,7 +86,7 @@ export class Router {
     this.clock = runtime.clock
     this.log = runtime.log
     this.options = options
-    this.#events = events
+    this.events = events
     this.hybridClock = new HybridClock(runtime.clock)
     this.topics = new TopicTable(options.shardLevels, options.topicsMax)
     this.retained = new RetainedStore({
@@ -157,22 +158,6 @@ export class Router {
     } else this.publishing.pressing.delete(this.self)
     for (const peer of this.view.peers.values()) peer.link?.fire('press', { on: pressed ? 1 : 0 })
     if (!pressed) this.publishing.drained()
-  }
-
-  linkOpened(peer: Peer): void {
-    this.#events.linkOpened(peer)
-  }
-
-  linkClosed(peer: Peer, reason: ShoalError | null): void {
-    this.#events.linkClosed(peer, reason)
-  }
-
-  peerGone(peer: Peer): void {
-    this.#events.peerGone(peer)
-  }
-
-  ringChanged(): void {
-    this.#events.ringChanged()
   }
 
   /** Ends what waits. Timers of the clock may still fire once; they do nothing. */

@@ -84,6 +84,15 @@ export class View {
     return false
   }
 
+  /** This node owned it under a ring since the last agreement. */
+  wasOwned(hash: number): boolean {
+    for (const ring of this.#earlier) {
+      const index = ring.ownerIndex(hash)
+      if (index !== -1 && ring.ids[index] === this.self.id) return true
+    }
+    return false
+  }
+
   #isGated(hash: number): boolean {
     for (const ring of this.#earlier) {
       const index = ring.ownerIndex(hash)

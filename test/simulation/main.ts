@@ -1,6 +1,7 @@
-// npm run simulate -- [--seeds N] [--first SEED] [--busy MS] [--faults crash,leave,...]
+// npm run simulate -- [--seeds N] [--first SEED] [--busy MS] [--faults crash,leave,...] [--verbose] [--log]
 // Runs many seeded lives of a cluster and says which broke a guarantee, with the seed that replays it.
 import { parseArgs } from 'node:util'
+import type { Log } from '../../broker/runtime/log.ts'
 import { type Fault, runScenario, type ScenarioOptions } from './broker/scenario.ts'
 
 const { values } = parseArgs({
@@ -9,6 +10,7 @@ const { values } = parseArgs({
     first: { type: 'string', default: '1' },
     busy: { type: 'string', default: '30000' },
     faults: { type: 'string' },
+    log: { type: 'boolean', default: false },
     verbose: { type: 'boolean', default: false }
   }
 })
@@ -17,6 +19,7 @@ const first = Number(values.first)
 const count = Number(values.seeds)
 const options: ScenarioOptions = {
   busyMs: Number(values.busy),
+  ...(values.log ? { log: printingLog({}) } : {}),
   ...(values.faults === undefined ? {} : { faults: values.faults.split(',') as Fault[] })
 }
 let [failed, sent, delivered] = [0, 0, 0]
@@ -40,3 +43,20 @@ const seconds = ((Date.now() - startedAt) / 1000).toFixed(0)
 process.stdout.write(`${count - failed} passed, ${failed} failed\n`)
 process.stdout.write(`${sent} messages sent, ${delivered} delivered, ${seconds} s\n`)
 process.exitCode = failed === 0 ? 0 : 1
+
+/** Prints each line as JSON: what a node said while a seed was replayed. */
+function printingLog(fields: object): Log {
+  const print = (level: string) => (more: object, event: string) => {
+    const line = { level, event, ...fields, ...more }
+    const plain = (_name: string, value: unknown): unknown => (value instanceof Error ? value.message : value)
+    process.stdout.write(`${JSON.stringify(line, plain)}\n`)
+  }
+  return {
+    trace: () => {},
+    debug: print('debug'),
+    info: print('info'),
+    warn: print('warn'),
+    error: print('error'),
+    child: more => printingLog({ ...fields, ...more })
+  }
+}

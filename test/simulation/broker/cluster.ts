@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer'
 import { type Broker, createBroker } from '../../../broker/broker.ts'
 import { Message, type QoS, type Receipt } from '../../../broker/message.ts'
+import type { Log } from '../../../broker/runtime/log.ts'
 import { matches } from '../../../broker/topics/filter.ts'
 import type { Match, Subscriber } from '../../../broker/topics/subscription.ts'
 import { Simulation } from '../simulation.ts'
@@ -12,6 +13,8 @@ export interface NodeUnderTest {
   readonly broker: Broker
   readonly client: boolean
   state: 'starting' | 'up' | 'leaving' | 'down'
+  /** Its process does nothing, and nothing may be asked of it. */
+  isPaused: boolean
 }
 
 const PORT = 7979
@@ -22,8 +25,8 @@ export class SimulatedBrokers {
   readonly nodes = new Map<string, NodeUnderTest>()
   #subscribers = 0
 
-  constructor(seed: number, loss: number) {
-    this.simulation = new Simulation({ seed, loss, delayMs: [0.1, 3] })
+  constructor(seed: number, log: Log) {
+    this.simulation = new Simulation({ seed, delayMs: [0.1, 3], log })
   }
 
   get now(): number {
@@ -47,7 +50,7 @@ export class SimulatedBrokers {
       preset: 'lan' as const
     }
     const broker = createBroker({ ...options, topicsMax: 1000, closeTimeoutMs: 20_000 }, runtime)
-    const node: NodeUnderTest = { name, broker, client, state: 'starting' }
+    const node: NodeUnderTest = { name, broker, client, state: 'starting', isPaused: false }
     this.nodes.set(name, node)
     broker.start().then(
       () => {
@@ -60,8 +63,9 @@ export class SimulatedBrokers {
     return node
   }
 
+  /** Those that serve, and are not paused now. */
   up(): NodeUnderTest[] {
-    return [...this.nodes.values()].filter(node => node.state === 'up')
+    return [...this.nodes.values()].filter(node => node.state === 'up' && !node.isPaused)
   }
 
   /** Whatever its subscribers miss from now until `until` is no loss. */

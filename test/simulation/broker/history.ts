@@ -80,7 +80,7 @@ export class History {
     for (const sent of this.sent.values()) {
       if (sent.qos === 0 || sent.ackedAt === -1 || !watcher.matches(sent.topic) || got.has(sent.name))
         continue
-      if (sent.at < watcher.since || sent.ackedAt > watcher.until) continue
+      if (sent.at <= watcher.since || sent.ackedAt > watcher.until) continue
       const doubtful = this.doubts.some(
         ({ node, from, until }) => node === watcher.node && from <= sent.ackedAt && sent.at <= until
       )

@@ -1,5 +1,6 @@
 // One simulated life of a cluster, all of it from one seed: nodes that join, leave, crash, come back and
 // pause, lost packets, partitions, while clients publish and subscribe; then quiet, and the reckoning.
+import { type Log, silentLog } from '../../../broker/runtime/log.ts'
 import { SeededRandom } from '../random.ts'
 import { type NodeUnderTest, Publisher, SimulatedBrokers } from './cluster.ts'
 
@@ -16,6 +17,8 @@ export interface ScenarioOptions {
   readonly busyMs: number
   /** What may happen; all by default. */
   readonly faults?: readonly Fault[]
+  /** Where the nodes log; silent by default. */
+  readonly log?: Log
 }
 
 export type Fault = 'crash' | 'restart' | 'leave' | 'join' | 'pause' | 'partition' | 'loss'
@@ -46,7 +49,7 @@ class Scenario {
     this.#seed = seed
     this.#options = options
     this.#random = new SeededRandom(seed)
-    this.#cluster = new SimulatedBrokers(seed, 0)
+    this.#cluster = new SimulatedBrokers(seed, options.log ?? silentLog)
   }
 
   async run(): Promise<Outcome> {
@@ -89,7 +92,7 @@ class Scenario {
 
   #traffic(): void {
     for (const publisher of this.#publishers) {
-      if (publisher.node.state !== 'up' || this.#random.next() < 0.5) continue
+      if (publisher.node.state !== 'up' || publisher.node.isPaused || this.#random.next() < 0.5) continue
       const burst = this.#random.next() < 0.1 ? 10 : 1
       for (let i = 0; i < burst; i++)
         publisher.publish(this.#pick(this.#topics), this.#random.next() < 0.7 ? 1 : 0)
@@ -140,8 +143,12 @@ class Scenario {
     const durationMs = this.#random.next() < 0.7 ? this.#random.integer(2000) : this.#random.integer(15_000)
     this.#note(`pause ${node.name} ${durationMs}`)
     if (durationMs > SURVIVED_MS) this.#cluster.doubt(node.name, this.#cluster.now + durationMs + QUIET_MS)
+    node.isPaused = true
     this.#cluster.simulation.host(node.name).pause()
-    this.#later(durationMs, () => this.#cluster.simulation.host(node.name).resume())
+    this.#later(durationMs, () => {
+      node.isPaused = false
+      this.#cluster.simulation.host(node.name).resume()
+    })
   }
 
   #partition(up: NodeUnderTest[]): void {
@@ -173,7 +180,10 @@ class Scenario {
     const { simulation } = this.#cluster
     simulation.setLoss(0)
     if (this.#partitioned) simulation.heal()
-    for (const name of this.#cluster.nodes.keys()) simulation.host(name).resume()
+    for (const node of this.#cluster.nodes.values()) {
+      node.isPaused = false
+      simulation.host(node.name).resume()
+    }
     await simulation.run(QUIET_MS)
   }
 
@@ -229,7 +239,7 @@ class Scenario {
 
   #populate(node: NodeUnderTest): void {
     this.#later(3000, () => {
-      if (node.state !== 'up') return
+      if (node.state !== 'up' || node.isPaused) return
       for (let i = 0; i < 2; i++) this.#cluster.subscribe(node, this.#filter(), 1)
       this.#publishers.push(new Publisher(`p${this.#publishers.length}`, node, this.#cluster))
     })
