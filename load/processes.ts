@@ -78,3 +78,16 @@ function descends(stats: ReadonlyMap<number, Stat>, id: number, ancestor: number
   }
   return false
 }
+
+/** CPU time that all processes of the machine, and its hypervisor's other guests, have taken so far; NaN without /proc. */
+export function machineCpuUs(): number {
+  try {
+    const [, user, nice, system, , , irq, softirq, steal] = readFileSync('/proc/stat', 'latin1')
+      .slice(0, 256)
+      .split(/\s+/)
+      .map(Number)
+    return (user! + nice! + system! + irq! + softirq! + steal!) * TICK_US
+  } catch {
+    return Number.NaN
+  }
+}

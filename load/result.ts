@@ -60,6 +60,8 @@ export interface LoadResult {
   /** All brokers' CPU time for one delivery; undefined without --pid. */
   cpuUsPerDelivery: number | undefined
   generator: GeneratorFigures
+  /** What neither brokers nor generator took of the machine, percent of one core; undefined without --pid. */
+  othersCpuPercent: number | undefined
   timeline: TimelinePoint[]
   /** First few errors of connections. */
   errors: string[]

@@ -14,6 +14,7 @@ import type { LoadResult, TimelinePoint } from './result.ts'
 import {
   difference,
   generatorFigures,
+  othersCpuPercent,
   processFigures,
   type Sample,
   takeSample,
@@ -174,6 +175,7 @@ function conclude(
     brokers,
     cpuUsPerDelivery: brokers.length === 0 || deliveries === 0 ? undefined : cpuUs / deliveries,
     generator: generatorFigures(from, to, options.ratePerSecond > 0),
+    othersCpuPercent: othersCpuPercent(from, to),
     timeline: load.timeline,
     errors: crew.errors,
     stalls: load.stalls

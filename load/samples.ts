@@ -2,7 +2,7 @@
 import type { Board } from './board.ts'
 import type { Crew } from './crew.ts'
 import { percentileUs, summarise } from './latency.ts'
-import { type Usage, usageOf } from './processes.ts'
+import { machineCpuUs, type Usage, usageOf } from './processes.ts'
 import type { GeneratorFigures, ProcessFigures, TimelinePoint } from './result.ts'
 import { nowUs } from './stamp.ts'
 
@@ -20,6 +20,7 @@ export interface Sample {
   lateness: Float64Array
   usage: Usage[]
   generatorCpuUs: number
+  machineCpuUs: number
   loopTimes: { active: number; idle: number }[]
 }
 
@@ -37,6 +38,7 @@ export function takeSample(board: Board, crew: Crew, pids: readonly number[]): S
     latencies,
     lateness: board.distribution('lateness'),
     generatorCpuUs: user + system,
+    machineCpuUs: machineCpuUs(),
     loopTimes: crew.loopTimes()
   }
 }
@@ -102,4 +104,12 @@ export function generatorFigures(from: Sample, to: Sample, openLoop: boolean): G
     ? lateness.p99Us > LATE_LIMIT_US
     : busyPercent > BUSY_LIMIT_PERCENT && brokersHadRoom
   return { cpuUs: to.generatorCpuUs - from.generatorCpuUs, busyPercent, lateness, wasTheLimit }
+}
+
+/** What other processes took meanwhile, percent of one core; undefined when the brokers are not known. */
+export function othersCpuPercent(from: Sample, to: Sample): number | undefined {
+  if (to.usage.length === 0) return undefined
+  const ours = cpuUs(to.usage) - cpuUs(from.usage) + to.generatorCpuUs - from.generatorCpuUs
+  const others = ((to.machineCpuUs - from.machineCpuUs - ours) / (to.atUs - from.atUs)) * 100
+  return Number.isNaN(others) ? undefined : Math.max(0, others)
 }

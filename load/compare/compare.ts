@@ -35,6 +35,8 @@ export interface Cell {
   p99Us: number
   rssKib: number
   generatorWasTheLimit: boolean
+  /** What other processes took meanwhile, percent of one core. */
+  othersCpuPercent: number
   faults: string[]
   rounds: number
 }
@@ -151,6 +153,7 @@ function cellOf(broker: BrokerName, runs: readonly (LoadResult | string)[]): Cel
     p99Us: middle(result => result.latency.p99Us),
     rssKib: middle(result => sum(result, process => process.rssKibMax)),
     generatorWasTheLimit: results.some(result => result.generator.wasTheLimit),
+    othersCpuPercent: middle(result => result.othersCpuPercent ?? 0),
     faults: runs.flatMap(run => (typeof run === 'string' ? [run] : faultsOf(run.integrity, false))),
     rounds: results.length
   }

@@ -33,6 +33,17 @@ function ratios(rows: readonly ComparedRow[]): string {
   return `${table(['scenario (above 1, the first is better)', ...head], body)}\n\n`
 }
 
+/** Other processes that take more than this of a core are worth a note. */
+const OTHERS_PERCENT_MAX = 15
+
+function notes(cell: Cell): string[] {
+  const found = [...cell.faults]
+  if (cell.generatorWasTheLimit) found.push('generator was the limit')
+  if (cell.othersCpuPercent > OTHERS_PERCENT_MAX)
+    found.push(`others took ${cell.othersCpuPercent.toFixed(0)} % of a core`)
+  return found
+}
+
 function cellRow(cell: Cell): string[] {
   return [
     cell.broker,
@@ -42,7 +53,7 @@ function cellRow(cell: Cell): string[] {
     duration(cell.p50Us),
     duration(cell.p99Us),
     memory(cell.rssKib),
-    [...cell.faults, ...(cell.generatorWasTheLimit ? ['generator was the limit'] : [])].join('; ')
+    notes(cell).join('; ')
   ]
 }
 

@@ -4,6 +4,9 @@ import type { LoadResult, TimelinePoint } from '../result.ts'
 import type { Phase, Progress } from '../run.ts'
 import { count, duration, memory } from './figures.ts'
 
+/** Other processes that take more than this spoil rates and latencies. */
+const OTHERS_PERCENT_MAX = 15
+
 /** A stream that may be a terminal. */
 export interface Screen {
   isTTY?: boolean
@@ -76,6 +79,13 @@ export function summary(result: LoadResult, allowLoss: boolean): string {
   ])
   if (generator.wasTheLimit)
     rows.push(['', 'THE GENERATOR WAS THE LIMIT: rates are its own, not the broker’s'])
+  const { othersCpuPercent: others } = result
+  if (others !== undefined && others > OTHERS_PERCENT_MAX) {
+    rows.push([
+      '',
+      `NOT ALONE: other processes took ${others.toFixed(0)} % of a core; trust CPU, not rates and latencies`
+    ])
+  }
   if (result.stalls > 0) rows.push(['', `stalled ${result.stalls} times: nothing came for a second`])
   const faults = faultsOf(integrity, allowLoss)
   const lost = integrity.lost > 0 && allowLoss ? ` (${integrity.lost} lost, allowed)` : ''

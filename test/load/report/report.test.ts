@@ -54,6 +54,7 @@ function resultWith(change: Partial<LoadResult>): LoadResult {
     brokers: [{ pid: 7, userUs: 1_000, systemUs: 2_000, cpuPercent: 3, rssKib: 4_000, rssKibMax: 5_000 }],
     cpuUsPerDelivery: 300,
     generator: { cpuUs: 10, busyPercent: 40, lateness: undefined, wasTheLimit: false },
+    othersCpuPercent: 3,
     timeline: [point, { ...point, seconds: 2 }],
     errors: [],
     stalls: 0,
@@ -86,6 +87,8 @@ test('a summary says that all is well, or what is not', () => {
     generator: { cpuUs: 1, busyPercent: 99, lateness: undefined, wasTheLimit: true }
   })
   assert.match(summary(limited, false), /GENERATOR WAS THE LIMIT/)
+  assert.doesNotMatch(summary(resultWith({}), false), /LIMIT|NOT ALONE/)
+  assert.match(summary(resultWith({ othersCpuPercent: 80 }), false), /NOT ALONE: .* 80 %/)
 })
 
 test('on a terminal the progress line is rewritten, elsewhere each is a line', () => {
@@ -146,6 +149,7 @@ test('a comparison gives ratios above one where the first broker is better', () 
     p99Us: 20,
     rssKib: 1_000,
     generatorWasTheLimit: false,
+    othersCpuPercent: 0,
     faults: [],
     rounds: 3
   }
