@@ -6,7 +6,7 @@ const TIMEOUT_MS = 5000
 
 export const HTTP_URL_OPTION = word('http://127.0.0.1:8080', 'The HTTP address of any node.', {
   pattern: /^https?:\/\/[^\s/]+\/?$/,
-  allowed: 'like http://127.0.0.1:8080'
+  allowed: 'an address like http://127.0.0.1:8080'
 })
 
 /** The JSON that `path` answers with. Throws `Failure` if there is no answer, or one that says no. */

@@ -11,7 +11,7 @@ const VERSION = { protocolVersion: 5 } as const
 
 export const MQTT_URL_OPTION = word('mqtt://127.0.0.1:1883', 'The MQTT address of any node.', {
   pattern: /^mqtt:\/\/(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::[1-9]\d{0,4})?\/?$/,
-  allowed: 'like mqtt://127.0.0.1:1883'
+  allowed: 'an address like mqtt://127.0.0.1:1883'
 })
 
 export interface Received {

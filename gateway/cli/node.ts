@@ -2,7 +2,7 @@
 import { lookup } from 'node:dns/promises'
 import { createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { type Broker, createBroker } from '../../broker/broker.ts'
+import { type Broker, type BrokerOptions, createBroker } from '../../broker/broker.ts'
 import type { Config } from '../../broker/config.ts'
 import { ShoalError } from '../../broker/errors.ts'
 import type { Log } from '../../broker/runtime/log.ts'
@@ -56,8 +56,10 @@ export class RunningNode {
     try {
       if (config.mqttPort !== 'off') mqtt = await openMqtt(broker, gateway, config.host, config.mqttPort)
       if (config.httpPort !== 'off') web = await openWeb(broker, gateway, config, config.httpPort)
-      void stopped.then(() => broker.close())
-      await openCluster(broker, config)
+      const abandoned = stopped.then(() => {
+        throw new ShoalError('CLOSED')
+      })
+      await Promise.race([openCluster(broker, config), abandoned])
     } catch (error) {
       await close()
       throw error
@@ -146,13 +148,11 @@ function urlOf(scheme: string, { host, port }: { host: string; port: number }): 
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-async function brokerOptions(
-  config: Config,
-  closeTimeoutMs: number
-): Promise<Parameters<typeof createBroker>[0]> {
-  const { name, clusterHost, clusterPort, base, client, preset, replicaPoints, shardLevels } = config
+async function brokerOptions(config: Config, closeTimeoutMs: number): Promise<Partial<BrokerOptions>> {
+  const { name, clusterPort, base, client, preset, replicaPoints, shardLevels } = config
   const { topicsMax, retainedMax, retainedBytesMax, publishWindow, linkBufferBytesMax, replayMax } = config
-  const advertiseHost = await advertisedHost(config)
+  const clusterHost = await addressOf(config.clusterHost)
+  const advertiseHost = await advertisedHost(config.advertiseHost, clusterHost)
   const place = {
     name,
     clusterHost,
@@ -169,22 +169,24 @@ async function brokerOptions(
 }
 
 /** An address, not a name: it is part of every gossip packet's way, and must mean the same to all. */
-async function advertisedHost({ advertiseHost, clusterHost }: Config): Promise<string> {
-  const host = advertiseHost === '' ? clusterHost : advertiseHost
-  if (host === '0.0.0.0' || host === '::') {
-    const family = host === '::' ? 'IPv6' : 'IPv4'
-    const all = Object.values(networkInterfaces()).flatMap(addresses => addresses ?? [])
-    const outside = all.find(address => !address.internal && address.family === family)
-    if (outside !== undefined) return outside.address
-    throw new Failure(
-      `This machine has no ${family} address but loopback to be reached at: give --advertise-host.`,
-      2
-    )
-  }
+async function advertisedHost(wanted: string, clusterHost: string): Promise<string> {
+  if (wanted !== '') return await addressOf(wanted)
+  if (clusterHost !== '0.0.0.0' && clusterHost !== '::') return clusterHost
+  const family = clusterHost === '::' ? 'IPv6' : 'IPv4'
+  const all = Object.values(networkInterfaces()).flatMap(addresses => addresses ?? [])
+  const outside = all.find(address => !address.internal && address.family === family)
+  if (outside !== undefined) return outside.address
+  throw new Failure(
+    `This machine has no ${family} address beyond loopback for others to reach: give --advertise-host.`,
+    2
+  )
+}
+
+async function addressOf(host: string): Promise<string> {
   try {
-    return (await lookup(host, { family: 0, verbatim: false })).address
+    return (await lookup(host, { verbatim: false })).address
   } catch (error) {
-    throw new Failure(`The host ${host}, at which other nodes are to reach this one, is not known.`, 1, error)
+    throw new Failure(`The host ${host} of this node's cluster port is not known.`, 1, error)
   }
 }
 
