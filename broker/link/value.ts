@@ -9,7 +9,7 @@ import { ShoalError } from '../errors.ts'
 export const VALUE_DEPTH_MAX = 128
 
 // Without records each value stands for itself: the two sides share no state that could go out of step.
-const packr = new Packr({ useRecords: false, mapsAsObjects: true })
+const packr = new Packr({ useRecords: false, mapsAsObjects: true, variableMapSize: true })
 
 /** JSON's values, undefined, bytes, dates, and integers of 64 bits. Throws BAD_REQUEST for what does not fit. */
 export function encodeValue(value: unknown): Uint8Array {
