@@ -1,6 +1,7 @@
 // One level of a tree of topics or filters: 'a/b' hangs below 'a', which hangs below the root.
 // Most levels have one child and a few have thousands, so a map is made for the second child only.
 // Shared by the trie (filters in the tree, a topic walks it) and the retained messages (the reverse).
+import { Buffer } from 'node:buffer'
 
 /** Strings up to this length are copied when they are cut from a longer one; beyond, V8 keeps the longer one alive. */
 const copiedMax = 12

@@ -4,6 +4,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { Message } from '../../broker/message.ts'
 import { matches } from '../../broker/topics/filter.ts'
+import { Level } from '../../broker/topics/level.ts'
 import { RetainedStore, tombstonesMax } from '../../broker/topics/retained.ts'
 import { filters, topics } from './texts.ts'
 
@@ -125,6 +126,22 @@ describe('the store of retained messages', () => {
     assert.deepEqual([store.count, store.bytes, store.tombstones], [0, 0, 0])
     assert.deepEqual([...store.entries()], [])
     assert.ok(store.set(message('a/b', 'x'), 1))
+  })
+
+  test('nothing is left of topics that are gone, however they went', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(topics), given => {
+        const store = new RetainedStore(ample)
+        for (const topic of given) store.set(message(topic, 'x'), 1)
+        for (const [i, topic] of given.entries()) {
+          if (i % 2 === 0) store.delete(topic)
+          else store.clear(topic, 2)
+        }
+        store.prune(3)
+        assert.deepEqual([...store.entries()], [])
+        assert.deepEqual(Reflect.get(store, 'tree'), new Level('', null))
+      })
+    )
   })
 
   test('tombstones beyond the limit push out the oldest', () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { matches } from '../../broker/topics/filter.ts'
+import { Level } from '../../broker/topics/level.ts'
 import { Trie } from '../../broker/topics/trie.ts'
 import { filters, topics } from './texts.ts'
 
@@ -35,10 +36,23 @@ describe('the trie', () => {
           assert.deepEqual(matched(trie, topic).sort(), expected.sort())
         }
         const listed: [string, string][] = []
-        trie.forEach((filter, pair) => listed.push([pair, filter]))
+        trie.forEach((filter, pair) => {
+          listed.push([pair, filter])
+        })
         assert.deepEqual(listed.sort(), [...model].sort())
       }),
       { numRuns: 500 }
+    )
+  })
+
+  test('nothing is left of filters that are gone', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(filters), given => {
+        const trie = new Trie<number>()
+        for (const filter of given) trie.add(filter, 1)
+        for (const filter of given) trie.remove(filter, 1)
+        assert.deepEqual(Reflect.get(trie, 'root'), new Level('', null))
+      })
     )
   })
 
