@@ -59,7 +59,11 @@ export const cluster: Command = {
       const started = await Promise.race([bringUp(count, launch), signals.first])
       if (typeof started === 'string') return await stopAll(children, config.closeTimeoutMs)
       for (const line of overview(started)) terminal.out(line)
-      const allGone = watch(children, terminal)
+      let isStopping = false
+      void signals.first.then(() => {
+        isStopping = true
+      })
+      const allGone = watch(children, () => !isStopping, terminal)
       const end = await Promise.race([signals.first, allGone])
       return end === 'all gone' ? 1 : await stopAll(children, config.closeTimeoutMs)
     } catch (error) {
@@ -79,12 +83,17 @@ async function bringUp(
   return [first, ...(await Promise.all(others))]
 }
 
-/** Says which node is lost; settles when none is left. */
-async function watch(children: readonly ChildNode[], terminal: Terminal): Promise<'all gone'> {
+/** Says which node is lost, unless it was asked to stop; settles when none is left. */
+async function watch(
+  children: readonly ChildNode[],
+  isLoss: () => boolean,
+  terminal: Terminal
+): Promise<'all gone'> {
   let left = children.length
   const exits = children.map(async child => {
     const exit = await child.exited
     left--
+    if (!isLoss()) return
     terminal.out(
       `${child.name} is gone (${describeExit(exit)}); ${left} of ${children.length} nodes are left`
     )

@@ -72,9 +72,15 @@ export class LineLog implements Log {
 
 function show(value: unknown): string {
   if (typeof value === 'string') return cut(quoteIfNeeded(value))
-  if (value instanceof Error) return cut(JSON.stringify(value.stack ?? value.message))
+  if (value instanceof Error) return cut(clean(JSON.stringify(describeError(value))))
   if (typeof value === 'object' && value !== null) return cut(clean(asJson(value)))
   return String(value)
+}
+
+/** What has a code is expected to happen; only of a bug is the stack worth its lines. */
+function describeError(error: Error): string {
+  if ('code' in error) return `${error.message} (${String(error.code)})`
+  return error.stack ?? error.message
 }
 
 function asJson(value: object): string {

@@ -74,12 +74,13 @@ export class MqttClient {
     }
   }
 
-  /** QoS 0 settles when it is written, QoS 1 when it is acknowledged. Throws `Failure`. */
+  /** QoS 0 settles when the node has read it (it answers a ping sent after it), QoS 1 when it acknowledges. Throws `Failure`. */
   async publish(topic: string, payload: string, qos: 0 | 1, retain: boolean): Promise<void> {
     const messageId = this.#nextPacketId()
-    const answer = qos === 0 ? null : this.#answerTo(`puback ${messageId}`)
+    const answer = this.#answerTo(qos === 0 ? 'pingresp' : `puback ${messageId}`)
     this.#send({ cmd: 'publish', topic, payload, qos, retain, dup: false, messageId })
-    if (answer !== null) this.#check(await answer, 'the message')
+    if (qos === 0) this.#send({ cmd: 'pingreq' })
+    this.#check(await answer, 'the message')
   }
 
   /** Settles when the broker has the subscriptions; messages may come before. Throws `Failure`. */
@@ -98,21 +99,22 @@ export class MqttClient {
     if (refused >= 0) throw this.#refusal(`the subscription to ${filters[refused]}`, Number(granted[refused]))
   }
 
-  /** Says goodbye, and settles when the last bytes have left and the connection is gone. */
+  /** Says goodbye; settles when the last bytes have left and the connection is gone. Throws `Failure` if the broker objects. */
   async end(): Promise<void> {
     this.#ended ??= 'asked'
     this.#send({ cmd: 'disconnect', reasonCode: 0 })
     this.#socket.end()
     const timer = setTimeout(() => this.#socket.destroy(), CONNECT_TIMEOUT_MS)
-    await this.closed
+    const reason = await this.closed
     clearTimeout(timer)
+    if (reason !== null) throw reason
   }
 
   #received(packet: Packet): void {
     if (packet.cmd === 'publish') return this.#deliver(packet)
     if (packet.cmd === 'disconnect')
       return this.#fail(this.#refusal('the connection', packet.reasonCode ?? 0))
-    const key = packet.cmd === 'connack' ? packet.cmd : `${packet.cmd} ${packet.messageId}`
+    const key = packet.messageId === undefined ? packet.cmd : `${packet.cmd} ${packet.messageId}`
     const waiting = this.#waiting.get(key)
     this.#waiting.delete(key)
     waiting?.resolve(packet)
@@ -143,8 +145,7 @@ export class MqttClient {
   }
 
   #refusal(what: string, code: number): Failure {
-    const reason = REASONS[code] ?? 'without a reason that this client knows'
-    return new Failure(`${this.#url} refused ${what}: ${reason} (0x${code.toString(16).padStart(2, '0')}).`)
+    return new Failure(`${this.#url} refused ${what}: ${reasonOf(code)}.`)
   }
 
   #fail(reason: Failure): void {
@@ -175,6 +176,10 @@ function unreachable(url: string, error: Error): Failure {
     1,
     error
   )
+}
+
+function reasonOf(code: number): string {
+  return `${REASONS[code] ?? 'no reason that this client knows'} (0x${code.toString(16).padStart(2, '0')})`
 }
 
 /** What the reason codes of MQTT 5 mean that a broker may send to this client. */

@@ -30,7 +30,7 @@ export const sub: Command = {
     await client.subscribe(filters, qos === 1 ? 1 : 0, ({ topic, payload }) => {
       if (count > 0 && printed === count) return
       terminal.outBytes(verbose ? Buffer.concat([Buffer.from(`${topic} `), payload]) : payload)
-      if (++printed === count) void client.end()
+      if (++printed === count) client.end().catch(() => {})
     })
     const reason = await client.closed
     if (reason !== null) throw reason
