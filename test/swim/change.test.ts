@@ -78,6 +78,17 @@ for (const seed of [1, 2, 3]) {
     assert.equal(cluster.changes('restarted', node).length, 4)
   })
 
+  test(`so it does when it is told of by nobody, by the answer to the next ping (seed ${seed})`, async () => {
+    const cluster = await Cluster.formed({ simulation: { seed }, nodes: 5 })
+    const node = cluster.node(3)
+    node.host.crash()
+    node.host.wallSkewMs = -3_600_000
+    await cluster.restart(node, { number: 3 })
+    await cluster.agreement(5000)
+    assert.equal(cluster.changes('restarted', node).length, 4)
+    assert.deepEqual(cluster.changes('died'), [])
+  })
+
   test(`an id that left comes back with a new instance (seed ${seed})`, async () => {
     const cluster = await Cluster.formed({ simulation: { seed }, nodes: 4 })
     const node = cluster.node(2)
@@ -103,8 +114,10 @@ for (const seed of [1, 2, 3]) {
     cluster.node(0).swim.setMeta({ side: 'small' })
     cluster.node(8).swim.setMeta({ side: 'large' })
     await cluster.simulation.run(60_000)
+    cluster.told.length = 0
     cluster.simulation.heal()
     await cluster.agreement(30_000)
+    assert.deepEqual(cluster.changes('died'), [], 'nobody believes the other side of the deaths on this one')
     assert.equal(cluster.node(8).swim.member(cluster.node(0).id)?.meta['side'], 'small')
     assert.equal(cluster.node(0).swim.member(cluster.node(8).id)?.meta['side'], 'large')
   })

@@ -32,7 +32,7 @@ export interface ClusterOptions {
   /** Without it, `ping` always fails: only datagrams count. */
   streamPing?: boolean
   /** Datagrams for which this is true are lost. */
-  lose?: (from: string, to: string) => boolean
+  lose?: (from: string, to: string, packet: Uint8Array) => boolean
 }
 
 export class Node {
@@ -153,7 +153,7 @@ export class Cluster {
     const socket = await network.datagram(at, (packet, from) => swim.receive(packet, from))
     await network.listen(at, stream => answer(stream, () => swim))
     const send = (packet: Uint8Array, to: Address): void => {
-      if (!this.#options.lose?.(name, to.host)) socket.send(packet, to)
+      if (!this.#options.lose?.(name, to.host, packet)) socket.send(packet, to)
     }
     const onChange = (member: Member, change: Change): void => {
       this.told.push({ at: clock.now(), by: id, about: member.id, change, member })
