@@ -1,21 +1,17 @@
-// The links of a node to its peers: exactly one for each pair of nodes, whoever dials.
-//
-// When both dial at the same time, the node with the smaller id is the referee. It never has its own HELLO and
-// its answer to the other's HELLO under way on two connections at once: while its dial has said HELLO it refuses the
-// other's connection, and once it has answered there it gives up its dial. The node with the larger id says yes to all, and
-// opens what the referee makes of it. So a link that is reported open stays, unless its other end has lost it:
-// each HELLO is numbered, and an acceptor that still has a link tells its number (`standing`); a dialler that has
-// that link too refuses the new connection, one that has lost it goes on, and the new one replaces the old.
+// The links of a node to its peers: exactly one for each pair of nodes, whoever dials, and again whenever it
+// breaks. Which of two connections that cross each other is kept, admission.ts decides.
 import type { Duplex } from 'node:stream'
 import { ShoalError } from '../errors.ts'
 import type { Address } from '../runtime/network.ts'
 import type { Runtime } from '../runtime/runtime.ts'
+import { admitAnswer, admitArrival } from './admission.ts'
 import { BACKOFF_MAX_MS, backoffMs } from './backoff.ts'
 import { openLink } from './create.ts'
 import type { Identity, LinkHandlers } from './handlers.ts'
 import type { Handshake, Hello, Refusal } from './handshake.ts'
 import type { Link } from './link.ts'
 import { type LinkLimits, type LinkParty, limitsOf } from './options.ts'
+import { addressOf, idOf } from './peer-address.ts'
 import { type Arrival, type Dial, PeerState, type Waiter } from './peer-state.ts'
 
 export interface LinksEvents extends LinkHandlers {
@@ -261,7 +257,7 @@ export class Links {
       limits: this.#limits,
       initiator: true,
       expect,
-      admission: { attempt, admit: theirs => this.#admitOwn(theirs) },
+      admission: { attempt, admit: theirs => this.#admitAnswer(theirs) },
       done: (error, link, theirs) => {
         this.#handshakes.delete(handshake)
         if (link !== null && theirs !== null)
@@ -277,26 +273,13 @@ export class Links {
   #admitArrival(theirs: Hello, reply: Hello): Refusal | null {
     if (this.#isClosed) return 'closing'
     if (this.#open.size >= this.#linksMax && this.get(theirs.id) === null) return 'too many links'
-    const peer = this.#peerOf(theirs.id)
-    const isReferee = this.#self.id < theirs.id
-    if (isReferee && peer.dial !== null) {
-      if (peer.dial.handshake !== null) return 'duplicate'
-      // Still connecting, and now it never says HELLO.
-      peer.dial = null
-    }
-    if (peer.link?.peer.instance === theirs.instance) reply.standing = peer.theirAttempt
-    return null
+    return admitArrival(this.#self.id, this.#peerOf(theirs.id), theirs, reply)
   }
 
   /** A peer has answered our dial. */
-  #admitOwn(theirs: Hello): Refusal | null {
+  #admitAnswer(theirs: Hello): Refusal | null {
     if (this.#isClosed) return 'closing'
-    const peer = this.#peerOf(theirs.id)
-    if (peer.link?.peer.instance === theirs.instance) return 'duplicate'
-    if (theirs.standing !== 0 && peer.stands(theirs.standing)) return 'duplicate'
-    const isReferee = this.#self.id < theirs.id
-    if (isReferee && peer.hasArrivalOf(theirs.instance)) return 'duplicate'
-    return null
+    return admitAnswer(this.#self.id, this.#peerOf(theirs.id), theirs)
   }
 
   #opened(peer: PeerState, link: Link, ourAttempt: number, theirAttempt: number): void {
@@ -386,17 +369,6 @@ export class Links {
   #forgetIfIdle(peer: PeerState): void {
     if (peer.isIdle && this.#peers.get(peer.id) === peer) this.#peers.delete(peer.id)
   }
-}
-
-/** `host:port`; a host with colons (IPv6) stands in brackets. */
-function idOf({ host, port }: Address): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
-}
-
-function addressOf(id: string): Address {
-  const colon = id.lastIndexOf(':')
-  const host = id.slice(0, colon)
-  return { host: host.startsWith('[') ? host.slice(1, -1) : host, port: Number(id.slice(colon + 1)) }
 }
 
 function isDuplicate(error: ShoalError | null): boolean {
