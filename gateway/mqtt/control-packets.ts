@@ -29,8 +29,12 @@ export function parsePacket(bytes: Buffer, version: Version): Packet | null {
   parsing.on('error', () => {
     failed = true
   })
-  const left = parsing.parse(bytes)
-  return failed || left !== 0 ? null : packet
+  try {
+    if (parsing.parse(bytes) !== 0) return null
+  } catch {
+    return null
+  }
+  return failed ? null : packet
 }
 
 /** CONNACK of 3.1.1 with a return code. */
