@@ -301,7 +301,7 @@ class BrokerNode implements Broker {
         gated: router.ordering.gatedCount,
         kept: router.ordering.replayCount
       },
-      counters: { ...router.counters }
+      counters: { ...router.counters, retainedRefused: router.retained.refused }
     }
   }
 

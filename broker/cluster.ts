@@ -60,6 +60,8 @@ export class Cluster {
   readonly #socket: DatagramSocket
   #phase: Phase = 'joining'
   #stopped = false
+  /** Changes that come together are told once. */
+  #changesPending = false
 
   private constructor(
     sockets: Sockets,
@@ -218,7 +220,12 @@ export class Cluster {
     this.#runtime.log.debug({ member: member.id, change, incarnation: member.incarnation }, 'member changed')
     if (change === 'died' || change === 'left') this.#links.unwant(member.id)
     else if (member.id !== this.self.id) this.#links.want(member.id)
-    this.#events.membersChanged()
+    if (this.#changesPending) return
+    this.#changesPending = true
+    this.#runtime.clock.defer(() => {
+      this.#changesPending = false
+      this.#events.membersChanged()
+    })
   }
 }
 

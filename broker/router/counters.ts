@@ -19,10 +19,10 @@ export class Counters {
   droppedHops = 0
   /** QoS 0 messages dropped: no owner yet, or a fence, and the queue was full. */
   droppedQueueFull = 0
+  /** Messages that came after younger ones of their publisher or of a later owner, and were not owed any more. */
+  droppedStale = 0
   /** Messages no longer kept for late subscribers because there were too many. */
   replayOverflows = 0
-  /** Retained messages refused by a limit. */
-  retainedRefused = 0
   /** Times the ring changed. */
   ringChanges = 0
   /** Routes repaired because digests disagreed. */

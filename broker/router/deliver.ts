@@ -80,14 +80,17 @@ export class Delivering {
     else this.#router.ordering.settled(pending, 0)
   }
 
-  /** To the subscribers of this node. Returns how many matched. A message that was already here is not delivered again. */
+  /** To the subscribers of this node. Returns how many matched; for one that was here before, or comes too late, 1. */
   local(topic: Topic<Peer>, message: Message): number {
     const router = this.#router
-    if (message.qos > 0 && message.origin !== null) {
-      if (!(message.origin as Origin).taken.add(message.sequence)) {
-        router.counters.duplicates++
-        return 1
-      }
+    if (message.origin !== null && !this.#isNew(topic, message)) return 1
+    if (message.epoch > topic.seenEpoch) {
+      topic.seenEpoch = message.epoch
+      router.hybridClock.merge(message.epoch)
+    } else if (message.epoch < topic.seenEpoch && message.qos === 0) {
+      // An owner that was taken for dead has woken up: this one was overtaken by its successor's.
+      router.counters.droppedStale++
+      return 1
     }
     const subscriptions = router.subscriptions
     if (topic.matchesVersion !== subscriptions.version) {
@@ -102,6 +105,19 @@ export class Delivering {
     }
     router.counters.delivered += matches.length
     return matches.length
+  }
+
+  /**
+   * False if it was delivered here before. Or if a younger one of its publisher was: then it was first published before
+   * this node had a subscriber, and comes only because its owner died before all the others had it.
+   */
+  #isNew(topic: Topic<Peer>, message: Message): boolean {
+    const { counters } = this.#router
+    const origin = message.origin as Origin
+    if (!origin.taken.add(message.sequence)) counters.duplicates++
+    else if (topic.isNext(origin, message.sequence)) return true
+    else counters.droppedStale++
+    return false
   }
 
   #send(link: Link, pending: Pending): void {

@@ -190,7 +190,8 @@ export class Ordering {
       this.#gated.delete(topic)
       this.#gatedCount -= waiting.length
       for (const { message, from } of waiting) {
-        publishing.route(topic, message, from)
+        if (topic.owner === view.self) this.accept(topic, message, from)
+        else publishing.route(topic, message, from)
       }
     }
   }

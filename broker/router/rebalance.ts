@@ -36,6 +36,8 @@ export class Rebalancing {
   #in: number
   #whenAgreed: (() => void)[] = []
   #sinceHandover = 0
+  /** The highest stamp that members have told since the ring changed. */
+  #heardStamp = 0
   readonly #timer: Timer
 
   constructor(router: Router) {
@@ -120,8 +122,10 @@ export class Rebalancing {
     const { view, publishing, ordering, subscribing } = router
     const before = view.ring
     router.counters.ringChanges++
+    const isUnfinished = this.#in !== before.digest
     view.advance(ring)
     this.#in = -1
+    this.#heardStamp = 0
     for (const topic of router.topics.values()) view.refresh(topic)
     for (const peer of view.peers.values()) this.sayTo(peer)
     publishing.raiseFences(before)
@@ -131,7 +135,7 @@ export class Rebalancing {
     subscribing.ringChanged(before)
     router.log.info({ nodes: ring.size, ring: ring.digest, members: view.peers.size + 1 }, 'ring changed')
     const hasLost = moves(before, ring).some(move => move.before === router.self.id)
-    if (hasLost) router.delivering.barrier(() => void this.#handOver(ring))
+    if (hasLost || isUnfinished) router.delivering.barrier(() => void this.#handOver(ring))
     else this.#sayIn(ring)
     router.events.ringChanged()
   }
@@ -153,6 +157,7 @@ export class Rebalancing {
   #heard(peer: Peer, ring: number, stamp: number): void {
     const { view, hybridClock, subscribing, ordering } = this.#router
     hybridClock.merge(stamp)
+    this.#heardStamp = Math.max(this.#heardStamp, stamp)
     if (peer.saidIn === ring) return
     peer.saidIn = ring
     view.touch()
@@ -166,12 +171,20 @@ export class Rebalancing {
     if (!this.isAgreed) return
     const { view, ordering, publishing } = this.#router
     if (!view.settled) {
+      this.#renewEpochs()
       view.settle()
       ordering.agreed()
       ordering.openGates()
       publishing.drained()
     }
     this.#wake()
+  }
+
+  /** Epochs that began here before this node knew how far the old owner's clock was ahead would look older than its own. */
+  #renewEpochs(): void {
+    for (const topic of this.#router.topics.values()) {
+      if (topic.gained && topic.epoch !== 0 && topic.epoch < this.#heardStamp) topic.epoch = 0
+    }
   }
 
   #wake(): void {

@@ -119,7 +119,7 @@ export class Router {
 
   /** Keeps a message as its topic's retained one, unless what is kept is newer or a limit is reached. */
   retain(message: Message, stamp: number): void {
-    if (!this.retained.set(message.detached(), stamp)) this.counters.retainedRefused++
+    this.retained.set(message.detached(), stamp)
   }
 
   topicOf(message: Message): Topic<Peer> {

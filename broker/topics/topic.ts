@@ -36,6 +36,13 @@ export class Topic<N extends object> implements TopicName {
 
   gate: { message: Message; from: N | null }[] | null = null
 
+  /** The newest epoch of which this node's subscribers have got a message. */
+  seenEpoch = 0
+  /** The newest sequence that they have got of the origin that published last, and of others. */
+  takenOrigin: object | null = null
+  takenSequence = 0
+  takenOthers: Map<object, number> | null = null
+
   /** Set when the table has dropped it: look it up again. */
   evicted = false
   /** Used since the table last looked for topics to drop. */
@@ -45,6 +52,21 @@ export class Topic<N extends object> implements TopicName {
     this.name = name
     this.bytes = Buffer.from(name)
     this.hash = hashKey(shardKey(name, shardLevels))
+  }
+
+  /** Notes the sequence of a message that is about to be delivered here; false if a younger one of its origin was already. */
+  isNext(origin: object, sequence: number): boolean {
+    if (this.takenOrigin !== origin) {
+      if (this.takenOrigin !== null) {
+        this.takenOthers ??= new Map()
+        this.takenOthers.set(this.takenOrigin, this.takenSequence)
+      }
+      this.takenOrigin = origin
+      this.takenSequence = this.takenOthers?.get(origin) ?? 0
+    }
+    if (sequence < this.takenSequence) return false
+    this.takenSequence = sequence
+    return true
   }
 }
 
