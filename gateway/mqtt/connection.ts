@@ -135,13 +135,14 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
   }
 
   /**
-   * Does the work of a SUBSCRIBE or UNSUBSCRIBE behind that of those before it. While `CONTROLS_MAX` wait, nothing more
-   * is read.
+   * Does the work of a SUBSCRIBE or UNSUBSCRIBE: now, or behind that of those before it. While `CONTROLS_MAX` are not
+   * done, nothing more is read.
    */
   enqueue(work: () => Promise<void>): void {
     this.controls++
     if (this.controls >= CONTROLS_MAX) this.input.block(BLOCKED_CONTROL)
-    this.#control = this.#control.then(work).then(
+    const done = this.controls === 1 ? work() : this.#control.then(work)
+    this.#control = done.then(
       () => {
         this.controls--
         if (this.controls < CONTROLS_MAX) this.input.unblock(BLOCKED_CONTROL)
