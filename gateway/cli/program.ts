@@ -9,6 +9,7 @@ import { Failure } from './failure.ts'
 import { helpOf, overviewOf } from './help.ts'
 import { owner } from './owner.ts'
 import { pub } from './pub.ts'
+import { markdownReference } from './reference.ts'
 import { clusterNode, start } from './start.ts'
 import { status } from './status.ts'
 import { sub } from './sub.ts'
@@ -48,6 +49,13 @@ async function dispatch(argv: readonly string[], terminal: Terminal): Promise<nu
   const command = known(first)
   if (asksForHelp(rest)) return print(helpOf(command), terminal)
   return await command.run(readArguments(command, rest), terminal)
+}
+
+/** `help`, `help <command>`, or `help <command> --markdown`: the table of its options for the README. */
+function explain([name, form]: readonly string[]): string[] {
+  if (name === undefined) return overviewOf(COMMANDS)
+  const command = known(name)
+  return form === '--markdown' ? [markdownReference(command.options)] : helpOf(command)
 }
 
 /** Whether a command goes on when nobody reads its output any more. */
