@@ -29,7 +29,7 @@ export interface ClusterOptions {
   simulation: SimulationOptions
   nodes: number
   config?: SwimConfig
-  /** Without it, `ping` always fails: only datagrams count. */
+  /** Without it, `ping` always fails: only datagrams tell who lives. */
   streamPing?: boolean
   /** Datagrams for which this is true are lost. */
   lose?: (from: string, to: string, packet: Uint8Array) => boolean
@@ -65,6 +65,8 @@ export class Cluster {
   readonly simulation: Simulation
   readonly nodes: Node[] = []
   readonly told: Told[] = []
+  /** While false, the reliable way is shut: datagrams alone have to do. */
+  streams = true
   readonly #options: ClusterOptions
   readonly #config: SwimConfig
 
@@ -159,7 +161,7 @@ export class Cluster {
       this.told.push({ at: clock.now(), by: id, about: member.id, change, member })
     }
     const instance = Buffer.from(runtime.random.bytes(8)).toString('hex')
-    const transport = streamTransport(runtime, this.#options.streamPing ?? true)
+    const transport = this.#transport(runtime)
     const swim: Swim = new Swim({
       id,
       instance,
@@ -172,32 +174,37 @@ export class Cluster {
     })
     return swim
   }
+
+  #transport(runtime: Runtime): SwimTransport {
+    const { streamPing = true } = this.#options
+    return {
+      ping: async memberId => {
+        if (!this.streams || !streamPing) throw new Error('no streams')
+        await ask(runtime, memberId, 0, new Uint8Array(0))
+      },
+      pushPull: async (address, state) => {
+        if (!this.streams) throw new Error('no streams')
+        return ask(runtime, address, 1, state)
+      }
+    }
+  }
 }
 
-function streamTransport(runtime: Runtime, streamPing: boolean): SwimTransport {
-  const ask = async (address: string, kind: number, state: Uint8Array): Promise<Uint8Array> => {
-    const stream = await runtime.network.connect(parseId(address)!, STREAM_TIMEOUT_MS)
-    const question = Buffer.alloc(5 + state.length)
-    question.writeUInt8(kind)
-    question.writeUInt32BE(state.length, 1)
-    question.set(state, 5)
-    return new Promise((resolve, reject) => {
-      readSized(stream, 0, bytes => {
-        stream.destroy()
-        resolve(bytes)
-      })
-      stream.on('error', reject)
-      stream.on('close', () => reject(new Error('closed')))
-      stream.write(question)
+async function ask(runtime: Runtime, address: string, kind: number, state: Uint8Array): Promise<Uint8Array> {
+  const stream = await runtime.network.connect(parseId(address)!, STREAM_TIMEOUT_MS)
+  const question = Buffer.alloc(5 + state.length)
+  question.writeUInt8(kind)
+  question.writeUInt32BE(state.length, 1)
+  question.set(state, 5)
+  return new Promise((resolve, reject) => {
+    readSized(stream, 0, bytes => {
+      stream.destroy()
+      resolve(bytes)
     })
-  }
-  return {
-    ping: async memberId => {
-      if (!streamPing) throw new Error('no stream pings here')
-      await ask(memberId, 0, new Uint8Array(0))
-    },
-    pushPull: (address, state) => ask(address, 1, state)
-  }
+    stream.on('error', reject)
+    stream.on('close', () => reject(new Error('closed')))
+    stream.write(question)
+  })
 }
 
 function answer(stream: Duplex, swim: () => Swim): void {

@@ -155,6 +155,7 @@ for (const seed of seeds) {
     const lose = (from: string, to: string): boolean => cut && (from === '10.0.0.1' || to === '10.0.0.1')
     const cluster = await Cluster.formed({ simulation: { seed }, nodes: 5, lose, streamPing: false })
     cut = true
+    cluster.streams = false
     cluster.node(0).swim.hint(cluster.node(1).id, 'refused')
     // Long enough for the rumour to be sent as often as it is; too short for it to take others for dead.
     await cluster.simulation.run(2000)
@@ -163,6 +164,27 @@ for (const seed of seeds) {
     const { health } = cluster.node(1).swim
     await cluster.agreement(lan.probeIntervalMs * (health + 2))
     assert.equal(cluster.changes('joined', cluster.node(1)).length, 4)
+  })
+
+  test(`the dead hear gossip for a while, and then no more (seed ${seed})`, async () => {
+    let heard = 0
+    const lose = (_: string, to: string): boolean => {
+      if (to === '10.0.0.1') heard++
+      return false
+    }
+    const cluster = await Cluster.formed({ simulation: { seed }, nodes: 4, lose })
+    cluster.node(1).host.cut()
+    cluster.node(0).swim.hint(cluster.node(1).id, 'refused')
+    await cluster.simulation.run(2000)
+    heard = 0
+    cluster.node(0).swim.setMeta({ news: 1 })
+    await cluster.simulation.run(2000)
+    assert.ok(heard > 0)
+    await cluster.simulation.run(lan.gossipToDeadMs)
+    heard = 0
+    cluster.node(0).swim.setMeta({ news: 2 })
+    await cluster.simulation.run(2000)
+    assert.equal(heard, 0)
   })
 
   test(`a suspect is told that it is one with every ping (seed ${seed})`, async () => {
