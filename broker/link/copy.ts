@@ -1,7 +1,7 @@
 // Copies bytes into a slab. A call into the engine's own copy costs more than a short loop.
 
-/** Up to so many bytes a loop is faster; measured by load/micro/link.ts. */
-const LOOP_BYTES_MAX = 48
+/** Up to so many bytes a loop is faster; measured by load/micro/link.bench.ts. */
+const LOOP_BYTES_MAX = 32
 
 /** Copies `source[start..end)` to `target` at `at`; returns where it ends. */
 export function copyBytes(
