@@ -85,7 +85,7 @@ export const OPTIONS = {
     100,
     1,
     1000,
-    'Points of this node on the ring; a node with twice the points owns twice the topics.'
+    'Points of each node on the ring: more of them make the parts more even. The same on every node.'
   ),
   shardLevels: integer(
     0,
