@@ -190,7 +190,7 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
 
   #drain(): void {
     this.deliveries.drain()
-    if (!this.dirty) this.gateway.markDirty(this)
+    if (!this.dirty && this.outbox.pending > 0) this.gateway.markDirty(this)
   }
 
   /** A publish of this client is safe, or has failed. */
@@ -218,6 +218,7 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
     if (this.doom !== NOT_DOOMED) return this.close(this.doom)
     if (this.state === CLOSED) return
     this.outbox.flush()
+    if (this.deliveries.waiting && this.outbox.bytes === 0) this.#drain()
     if ((this.input.blocked & BLOCKED_UNACKNOWLEDGED) === 0) return
     const waiting = this.acknowledgements === null ? 0 : this.acknowledgements.count
     if (waiting < this.gateway.options.receiveMaximum) this.input.unblock(BLOCKED_UNACKNOWLEDGED)

@@ -41,7 +41,7 @@ export class Deliveries {
       this.counters.droppedTooLarge++ // [MQTT-3.1.2-25]
       return true
     }
-    if ((this.queue !== null && this.queue.count > 0) || !this.#fits(size)) {
+    if (this.waiting || !this.#fits(size)) {
       return this.#enqueue(buffer, start, end, idOffset)
     }
     if (idOffset === 0) outbox.push(buffer, start, end)
@@ -54,9 +54,14 @@ export class Deliveries {
     return true
   }
 
+  /** Whether deliveries are queued. */
+  get waiting(): boolean {
+    return this.queue !== null && this.queue.count > 0
+  }
+
   /** The client has acknowledged a delivery. True if the queue may go on; an id that is not in flight is ignored. */
   acknowledge(id: number): boolean {
-    return this.inflight?.acknowledge(id) === true && this.queue !== null && this.queue.count > 0
+    return this.inflight?.acknowledge(id) === true && this.waiting
   }
 
   /** Sends what has been queued, as far as there is room. */
