@@ -27,14 +27,11 @@ for (const protocolVersion of [4, 5] as const) {
     await client.publishAsync('a/1', 'x')
     await client.publishAsync('a/2', 'y', { qos: 1, retain: true })
     const late = await mqttJs(t, port, { protocolVersion })
-    const retained = once(late, 'message')
+    const retained = new Promise<unknown[]>(resolve => {
+      late.once('message', (topic, payload, packet) => resolve([topic, payload.toString(), packet.retain]))
+    })
     await late.subscribeAsync('#', { qos: 1 })
-    const [topic, payload, packet] = (await withDeadline(retained, 'the retained message')) as [
-      string,
-      Buffer,
-      { retain: boolean }
-    ]
-    assert.deepEqual([topic, payload.toString(), packet.retain], ['a/2', 'y', true])
+    assert.deepEqual(await withDeadline(retained, 'the retained message'), ['a/2', 'y', true])
     await eventually('both messages', () => got.length === 2)
     assert.deepEqual(got, ['a/1 x 0 false', 'a/2 y 1 false'])
     await client.unsubscribeAsync('a/+')
