@@ -10,10 +10,13 @@ const AHEAD_MAX_MS = 24 * 3_600_000
 
 export class HybridClock {
   readonly #clock: Clock
+  readonly #salt: number
   #last = 0
 
-  constructor(clock: Clock) {
+  /** Nodes with different `salt` (an integer below 1024) give different stamps in the same millisecond, mostly. */
+  constructor(clock: Clock, salt: number) {
     this.#clock = clock
+    this.#salt = salt
   }
 
   /** The last stamp given or heard. */
@@ -23,7 +26,7 @@ export class HybridClock {
 
   /** A stamp greater than all that were given or heard before. */
   next(): number {
-    const wall = Math.floor(this.#clock.wall()) * STAMPS_PER_MS
+    const wall = Math.floor(this.#clock.wall()) * STAMPS_PER_MS + this.#salt
     this.#last = wall > this.#last ? wall : this.#last + 1
     return this.#last
   }

@@ -112,7 +112,7 @@ export class Inbound implements LinksEvents {
     router.congestionChanged()
     if (congested) return
     router.delivering.pump(peer)
-    router.publishing.releaseHeld()
+    router.publishing.reroute()
   }
 
   closed(link: Link): void {

@@ -87,10 +87,10 @@ export class Publishing {
 
   /** Call every second: tries again what had nowhere to go, and lets publishers try whose way may be free. */
   tick(): void {
-    if (this.#stranded) {
+    if (this.#stranded || this.#held.length > 0) {
       this.#stranded = false
       this.reroute()
-    } else if (this.#held.length > 0) this.releaseHeld()
+    }
     this.#letGo()
   }
 
@@ -111,7 +111,7 @@ export class Publishing {
         return
       }
     }
-    if (topic.owner === view.self && (!topic.held || from !== null)) {
+    if (topic.owner === view.self && (!topic.held || this.#isFenced(from))) {
       ordering.accept(topic, message, from)
       return
     }
@@ -173,7 +173,7 @@ export class Publishing {
         if (outgoing.via === peer && !outgoing.held) peer.link?.publish(outgoing.message)
       }
     }
-    if (this.#held.length > 0) this.releaseHeld()
+    this.reroute()
   }
 
   /** Raises a fence for every living node that lost topics and may hold messages of ours. */
@@ -199,8 +199,9 @@ export class Publishing {
         const message = outgoing.message
         const topic = this.#router.topicOf(message)
         view.refresh(topic)
+        // What cannot go yet stays where it is, before all younger ones: those wait in `held`.
+        if (topic.held || !this.#isOpen(topic.owner)) continue
         message.hops = 0
-        if (topic.held) continue
         if (topic.owner === view.self) {
           origin.outgoing.delete(sequence)
           ordering.accept(topic, message, outgoing.from)
@@ -219,7 +220,7 @@ export class Publishing {
       for (const { topic, message, from, outgoing } of held) {
         view.refresh(topic)
         if (outgoing !== null) outgoing.held = false
-        if (topic.owner === view.self && (!topic.held || from !== null)) {
+        if (topic.owner === view.self && (!topic.held || this.#isFenced(from))) {
           if (outgoing !== null) this.#originOf(message).outgoing.delete(message.sequence)
           ordering.accept(topic, message, outgoing === null ? from : outgoing.from)
         } else this.#send(topic, message, from, outgoing)
@@ -262,12 +263,7 @@ export class Publishing {
       this.#cameFromOwner(topic, message, owner, outgoing)
       return
     }
-    if (
-      owner === null ||
-      topic.held ||
-      owner.link === null ||
-      owner.link.bufferedBytes > router.options.linkBufferBytesMax
-    ) {
+    if (topic.held || !this.#isOpen(owner)) {
       this.#hold(topic, message, from, outgoing)
       return
     }
@@ -286,7 +282,7 @@ export class Publishing {
     }
     if (outgoing !== null) outgoing.via = owner
     owner.published++
-    owner.link.publish(message)
+    owner.link!.publish(message)
   }
 
   /**
@@ -299,6 +295,13 @@ export class Publishing {
       if (outgoing !== null) this.#originOf(message).outgoing.delete(message.sequence)
       owner.link?.publish(message)
     }
+  }
+
+  /** There is an owner, and a way to it with room. */
+  #isOpen(owner: Peer | null): owner is Peer {
+    if (owner === null) return false
+    if (owner.isSelf) return true
+    return owner.link !== null && owner.link.bufferedBytes <= this.#router.options.linkBufferBytesMax
   }
 
   #hold(topic: Topic<Peer>, message: Message, from: Peer | null, outgoing: Outgoing | null): void {
@@ -347,6 +350,12 @@ export class Publishing {
     const oldest = self.origin.outgoing.keys().next()
     this.#oldest = oldest.done === true ? this.#sequence + 1 : oldest.value
     return this.#sequence - this.#oldest < options.publishWindow
+  }
+
+  /** What a fenced node gives back, or passes on, is what the fence waits for. */
+  #isFenced(from: Peer | null): boolean {
+    for (const fence of this.#router.view.fences) if (fence.peer === from) return true
+    return false
   }
 
   #originOf(message: Message): Origin {

@@ -1,6 +1,7 @@
 // The router of one node: everything between the gateways' calls and the links' frames. It owns the tables
 // and joins the parts; each part is a file of this folder, and finds the others through here.
 import type { Message } from '../message.ts'
+import { hashKey } from '../ring/hash.ts'
 import { Ring } from '../ring/ring.ts'
 import type { Clock, Timer } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
@@ -87,7 +88,7 @@ export class Router {
     this.log = runtime.log
     this.options = options
     this.events = events
-    this.hybridClock = new HybridClock(runtime.clock)
+    this.hybridClock = new HybridClock(runtime.clock, hashKey(instance) % 1024)
     this.topics = new TopicTable(options.shardLevels, options.topicsMax)
     this.retained = new RetainedStore({
       retainedMax: options.retainedMax,

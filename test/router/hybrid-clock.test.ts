@@ -17,7 +17,7 @@ describe('the hybrid clock', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 100 }), steps => {
         const wall = { ms: 1e12 }
-        const clock = new HybridClock(at(wall))
+        const clock = new HybridClock(at(wall), 0)
         let last = 0
         for (const { wall: ms, heard } of steps) {
           wall.ms = ms
@@ -31,13 +31,13 @@ describe('the hybrid clock', () => {
   })
 
   it('is later than what it has heard', () => {
-    const clock = new HybridClock(at({ ms: 1e12 }))
+    const clock = new HybridClock(at({ ms: 1e12 }), 0)
     clock.merge(1e12 * 1024 + 5000)
     assert.equal(clock.next(), 1e12 * 1024 + 5001)
   })
 
   it('ignores a stamp that is more than a day ahead', () => {
-    const clock = new HybridClock(at({ ms: 1e12 }))
+    const clock = new HybridClock(at({ ms: 1e12 }), 0)
     clock.merge((1e12 + 25 * 3_600_000) * 1024)
     assert.equal(clock.next(), 1e12 * 1024)
   })

@@ -63,15 +63,20 @@ export class History {
     }
   }
 
+  /** In order whatever the QoS; while a node is in doubt, within each QoS (as [MQTT-4.6.0-6] has it). */
   #checkPublisherOrder(watcher: Watcher, found: string[]): void {
     const last = new Map<string, number>()
-    for (const { name } of watcher.received) {
+    for (const { name, at } of watcher.received) {
       const sent = this.sent.get(name)
       if (sent === undefined) continue
+      const isDoubtful = this.doubts.some(
+        ({ node, from, until }) => node === watcher.node && from <= at && at <= until
+      )
       const key = `${sent.publisher}/${sent.topic}`
-      const before = last.get(key) ?? -1
-      if (sent.number < before) found.push(`${watcher.id} got ${name} after number ${before}`)
-      last.set(key, Math.max(before, sent.number))
+      const strict = last.get(isDoubtful ? `${key}/${sent.qos}` : key) ?? -1
+      if (sent.number < strict) found.push(`${watcher.id} got ${name} after number ${strict}`)
+      for (const each of [key, `${key}/${sent.qos}`])
+        last.set(each, Math.max(last.get(each) ?? -1, sent.number))
     }
   }
 
