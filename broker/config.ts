@@ -159,7 +159,7 @@ export const OPTIONS = {
   publishWindow: integer(
     65_536,
     16,
-    1_048_576,
+    65_536,
     'QoS 1 messages under way from this node to the owners of their topics.'
   ),
   linkBufferBytesMax: bytes(

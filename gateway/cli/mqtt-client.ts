@@ -112,8 +112,9 @@ export class MqttClient {
 
   #received(packet: Packet): void {
     if (packet.cmd === 'publish') return this.#deliver(packet)
-    if (packet.cmd === 'disconnect')
-      return this.#fail(this.#refusal('the connection', packet.reasonCode ?? 0))
+    if (packet.cmd === 'disconnect') {
+      XX
+    }
     const key = packet.messageId === undefined ? packet.cmd : `${packet.cmd} ${packet.messageId}`
     const waiting = this.#waiting.get(key)
     this.#waiting.delete(key)
