@@ -266,6 +266,7 @@ function hexadecimal(bytes: Uint8Array): string {
 
 function addressOf(id: string): Address {
   const address = parseId(id)
-  if (address === null) throw new ShoalError('OPTION_INVALID', { option: 'base', value: id, allowed: 'host:port' })
+  if (address === null)
+    throw new ShoalError('OPTION_INVALID', { option: 'base', value: id, allowed: 'host:port' })
   return address
 }

@@ -21,7 +21,7 @@ const LAYERS: readonly { name: string; files?: readonly string[] }[] = [
   { name: 'sessions' },
   { name: 'store' },
   { name: 'router' },
-  { name: 'broker', files: ['cluster.ts', 'broker.ts', 'index.ts'] }
+  { name: 'broker', files: ['cluster.ts', 'broker-node.ts', 'broker.ts', 'index.ts'] }
 ]
 
 /** What files of a top-level folder may import from others: whole folders, or single files. */

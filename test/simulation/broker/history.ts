@@ -63,7 +63,7 @@ export class History {
     }
   }
 
-  /** In order whatever the QoS; while a node is in doubt, within each QoS (as [MQTT-4.6.0-6] has it). */
+  /** In order whatever the QoS; once some node was taken for dead while it lived, within each QoS (as [MQTT-4.6.0-6] has it). */
   #checkPublisherOrder(watcher: Watcher, found: string[]): void {
     const last = new Map<string, number>()
     for (const { name, at } of watcher.received) {

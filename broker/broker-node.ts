@@ -1,0 +1,304 @@
+// The node that is a broker: its place in the cluster, its router, and the registry of client ids, started
+// and closed in the right order.
+import type { Broker, BrokerOptions, BrokerStatus } from './broker.ts'
+import { Cluster } from './cluster.ts'
+import { ShoalError } from './errors.ts'
+import type { Message, TopicName } from './message.ts'
+import { hashKey, shardKey } from './ring/hash.ts'
+import { integer, list, record, text } from './router/control.ts'
+import { Router } from './router/router.ts'
+import type { Clock } from './runtime/clock.ts'
+import type { Log } from './runtime/log.ts'
+import type { Runtime } from './runtime/runtime.ts'
+import { type Claim, type ClientHolder, ClientRegistry } from './sessions/registry.ts'
+import { validateTopic } from './topics/filter.ts'
+import type { Subscriber, Subscription, SubscriptionOptions } from './topics/subscription.ts'
+
+/** Between tries to see all members on the same ring. */
+const AGREEMENT_MS = 1000
+
+export class BrokerNode implements Broker {
+  readonly clock: Clock
+  readonly log: Log
+  readonly #options: BrokerOptions
+  readonly #runtime: Runtime
+  #cluster: Cluster | null = null
+  #router: Router | null = null
+  #registry: ClientRegistry | null = null
+  #ready = false
+  #closing: Promise<void> | null = null
+
+  constructor(options: BrokerOptions, runtime: Runtime) {
+    this.#options = options
+    this.#runtime = runtime
+    this.clock = runtime.clock
+    this.log = runtime.log
+  }
+
+  get id(): string {
+    return this.#cluster?.self.id ?? ''
+  }
+
+  get instance(): string {
+    return this.#cluster?.self.instance ?? ''
+  }
+
+  get ready(): boolean {
+    return this.#ready && this.#closing === null
+  }
+
+  get closing(): boolean {
+    return this.#closing !== null
+  }
+
+  async start(): Promise<void> {
+    const cluster = await Cluster.start(this.#options, this.#runtime, ({ id, instance }) => {
+      const router = new Router(id, instance, this.#options, this.#runtime, {
+        linkOpened: peer => this.#registry?.renewWith(peer.id),
+        linkClosed: peer => {
+          if (!this.#cluster?.isMember(peer.id, peer.instance)) router.rebalancing.peerLost(peer)
+        },
+        linkLost: peerId => this.#cluster?.linkLost(peerId),
+        dialFailed: (peerId, code) => this.#cluster?.dialFailed(peerId, code),
+        peerGone: peer => this.#registry?.nodeGone(peer.id),
+        ringChanged: () => this.#registry?.ringChanged()
+      })
+      this.#router = router
+      this.#registry = this.#createRegistry(id, router)
+      return {
+        handlers: router.inbound,
+        events: { membersChanged: () => this.#membersChanged() }
+      }
+    })
+    this.#cluster = cluster
+    this.#handleControl(this.#started(), cluster)
+    await cluster.join()
+    await this.#agreed()
+    if (this.#closing !== null) throw new ShoalError('CLOSED')
+    if (!this.#options.client) {
+      await cluster.setPhase('serving')
+      await this.#agreed()
+    }
+    this.#ready = true
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  topic(name: string): TopicName {
+    return this.#started().topics.get(name)
+  }
+
+  publish(message: Message): boolean {
+    return this.#router!.publishing.publish(message)
+  }
+
+  whenDrained(run: () => void): void {
+    this.#started().publishing.whenDrained(run)
+  }
+
+  async subscribe(
+    subscriber: Subscriber,
+    filter: string,
+    options: SubscriptionOptions
+  ): Promise<{ subscription: Subscription; existed: boolean }> {
+    return await this.#started().subscribing.subscribe(subscriber, filter, options)
+  }
+
+  async sendRetained(subscription: Subscription): Promise<void> {
+    await this.#started().scanning.scan(subscription)
+  }
+
+  unsubscribe(subscriber: Subscriber, filter: string): boolean {
+    return this.#started().subscribing.unsubscribe(subscriber, filter)
+  }
+
+  unsubscribeAll(subscriber: Subscriber): void {
+    this.#started().subscribing.unsubscribeAll(subscriber)
+  }
+
+  async claim(clientId: string, holder: ClientHolder): Promise<void> {
+    this.#started()
+    await this.#registry!.claim(clientId, holder)
+  }
+
+  release(clientId: string, holder: ClientHolder): void {
+    this.#registry?.release(clientId, holder)
+  }
+
+  ownerOf(topic: string): string | null {
+    validateTopic(topic)
+    return this.#started().view.ownerOf(hashKey(shardKey(topic, this.#options.shardLevels)))?.id ?? null
+  }
+
+  status(): BrokerStatus {
+    const router = this.#started()
+    const cluster = this.#cluster!
+    const { ring } = router.view
+    const members = cluster.members().map(({ id, instance, state, meta, incarnation }) => ({
+      id,
+      instance,
+      state,
+      phase: String(meta['phase']),
+      client: meta['client'] === true,
+      incarnation,
+      share: ring.share(id),
+      self: id === this.id
+    }))
+    const links = members
+      .filter(({ self }) => !self)
+      .map(({ id }) => {
+        const link = cluster.link(id)
+        const state = link === null ? 'down' : 'up'
+        return {
+          id,
+          state,
+          bytesIn: link?.bytesIn ?? 0,
+          bytesOut: link?.bytesOut ?? 0,
+          buffered: link?.bufferedBytes ?? 0
+        }
+      })
+    return {
+      id: this.id,
+      instance: this.instance,
+      ready: this.ready,
+      members,
+      links,
+      ring: {
+        digest: ring.digest.toString(16).padStart(8, '0'),
+        nodes: ring.size,
+        agreed: router.view.agreed
+      },
+      topics: router.topics.size,
+      subscriptions: router.subscriptions.count,
+      retained: router.retained.count,
+      clients: this.#registry!.size,
+      waiting: {
+        publishes: router.publishing.waiting,
+        deliveries: inflightOf(router),
+        gated: router.ordering.gatedCount,
+        kept: router.ordering.replayCount
+      },
+      counters: { ...router.counters, retainedRefused: router.retained.refused }
+    }
+  }
+
+  /** Waits until all members see the ring as this node does; as long as it takes, since to serve earlier could lose messages. */
+  async #agreed(): Promise<void> {
+    const router = this.#started()
+    for (let waited = 0; this.#closing === null; waited += AGREEMENT_MS) {
+      await router.agreement(AGREEMENT_MS)
+      if (router.rebalancing.isAgreed && this.#isLinked()) return
+      if (waited > 0)
+        this.log.info(
+          { members: this.#cluster!.members().length, waitedMs: waited },
+          'waiting for the members to agree'
+        )
+      else if (!this.#isLinked()) await router.pause(10)
+    }
+  }
+
+  #isLinked(): boolean {
+    for (const peer of this.#router!.view.peers.values())
+      if (peer.link === null || !peer.resumed) return false
+    return true
+  }
+
+  async #close(): Promise<void> {
+    const [cluster, router] = [this.#cluster, this.#router]
+    this.#registry?.close()
+    if (cluster === null || router === null) return
+    const deadline = this.clock.now() + this.#options.closeTimeoutMs
+    if (cluster.phase === 'serving') {
+      await this.#within(deadline, cluster.setPhase('leaving'))
+      await this.#within(deadline, this.#handedOver(router, deadline))
+    }
+    router.close()
+    await this.#within(deadline, cluster.stop())
+  }
+
+  /** Nobody routes here any more, and nobody waits for an answer of ours. */
+  async #handedOver(router: Router, deadline: number): Promise<void> {
+    while (this.clock.now() < deadline && router.view.peers.size > 0) {
+      await router.agreement(deadline - this.clock.now())
+      if (router.rebalancing.isAgreed && inflightOf(router) === 0 && router.publishing.waiting === 0) return
+      await router.pause(5)
+    }
+  }
+
+  async #within(deadline: number, work: Promise<void>): Promise<void> {
+    let timer: { cancel(): void } | undefined
+    const late = new Promise<void>(resolve => {
+      timer = this.clock.after(Math.max(0, deadline - this.clock.now()), resolve)
+    })
+    await Promise.race([work, late])
+    timer?.cancel()
+  }
+
+  #membersChanged(): void {
+    const [cluster, router] = [this.#cluster, this.#router]
+    if (cluster === null || router === null || router.closed) return
+    router.rebalancing.membersChanged(
+      cluster.members().map(({ id, instance, meta }) => ({
+        id,
+        instance,
+        serving: meta['phase'] === 'serving' && meta['ring'] === this.#options.name,
+        client: meta['client'] === true
+      }))
+    )
+  }
+
+  #createRegistry(nodeId: string, router: Router): ClientRegistry {
+    return new ClientRegistry({
+      clock: this.clock,
+      log: this.log,
+      nodeId,
+      ownerOf: key => router.view.ownerOf(hashKey(key))?.id ?? null,
+      isMember: id => id === nodeId || router.view.peers.has(id),
+      stamp: () => router.hybridClock.next(),
+      request: async (id, name, body) => {
+        const link = router.view.peer(id)?.link
+        if (link === null || link === undefined) throw new ShoalError('PEER_UNKNOWN', { peer: id })
+        return (await link.request(name, body)).body
+      },
+      fire: (id, name, body) => router.view.peer(id)?.link?.fire(name, body)
+    })
+  }
+
+  #handleControl(router: Router, cluster: Cluster): void {
+    const { control } = router
+    const registry = this.#registry!
+    control.onRequest('swim.ping', () => ({}))
+    control.onRequest('swim.sync', (_peer, body) => cluster.receiveSync(body))
+    control.onRequest('client.claim', async (peer, body) => {
+      await registry.grant(claimOf(body), peer.id)
+      return {}
+    })
+    control.onRequest('client.evict', (_peer, body) => {
+      registry.evict(claimOf(body))
+      return {}
+    })
+    control.onFire('client.release', (_peer, body) => registry.released(claimOf(body)))
+    control.onFire('client.claims', (peer, body) => {
+      for (const claim of list(body, 'claims')) registry.renewed(claimOf(record(claim)), peer.id)
+    })
+  }
+
+  #started(): Router {
+    if (this.#router === null) throw new ShoalError('CLOSED', { reason: 'not started' })
+    return this.#router
+  }
+}
+
+/** Deliveries to other nodes that they have not taken. */
+function inflightOf(router: Router): number {
+  let count = 0
+  for (const peer of router.view.peers.values()) count += peer.inflightCount
+  return count
+}
+
+function claimOf(body: Readonly<Record<string, unknown>>): Claim {
+  return { clientId: text(body, 'clientId'), stamp: integer(body, 'stamp') }
+}
