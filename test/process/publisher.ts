@@ -1,92 +1,112 @@
 // A publisher of numbered messages with a packet log: MQTT 3.1.1 over a plain socket, QoS 1, at a steady
-// rate over many topics. A message's payload is `number sentAtMs`; numbers count up within a topic.
+// rate over many topics. A message's payload is its number; numbers count up within a topic.
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { performance } from 'node:perf_hooks'
 import { generate, type Packet, parser } from 'mqtt-packet'
+import { Pacer } from './pacer.ts'
 
 export interface LogEntry {
   readonly topic: string
   readonly number: number
+  /** Of `performance.now()`. */
   readonly sentAtMs: number
   /** -1: never. */
   ackedAtMs: number
 }
 
-const TICK_MS = 5
+export interface Publisher {
+  /** All that was sent, in order. */
+  readonly log: readonly LogEntry[]
+  readonly unacknowledged: number
+  /** Why it cannot go on; null while it can. */
+  readonly failure: Error | null
+  start(): void
+  stop(): void
+  close(): void
+}
 
-export class NumberedPublisher {
+/** There are 65,535 packet ids. What would be more in flight is not sent. */
+const IN_FLIGHT_MAX = 60_000
+
+export class NumberedPublisher implements Publisher {
   readonly log: LogEntry[] = []
+  failure: Error | null = null
   readonly #topics: readonly string[]
-  readonly #perSecond: number
+  readonly #pacer: Pacer
   readonly #inFlight = new Map<number, LogEntry>()
-  #socket: Socket | null = null
-  #timer: NodeJS.Timeout | null = null
+  readonly #socket: Socket
   #packetId = 0
   #next = 0
 
-  constructor(topics: readonly string[], perSecond: number) {
+  private constructor(socket: Socket, topics: readonly string[], perSecond: number) {
+    this.#socket = socket
     this.#topics = topics
-    this.#perSecond = perSecond
+    this.#pacer = new Pacer(perSecond, count => this.#publish(count))
+  }
+
+  /** `perSecond` is of all topics together. */
+  static async connect(
+    port: number,
+    clientId: string,
+    topics: readonly string[],
+    perSecond: number
+  ): Promise<NumberedPublisher> {
+    const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+    await once(socket, 'connect')
+    const publisher = new NumberedPublisher(socket, topics, perSecond)
+    await publisher.#open(clientId)
+    return publisher
   }
 
   get unacknowledged(): number {
     return this.#inFlight.size
   }
 
-  async connect(port: number, clientId: string): Promise<void> {
-    const socket = connect({ host: '127.0.0.1', port, noDelay: true })
-    this.#socket = socket
-    await once(socket, 'connect')
-    const parse = parser({ protocolVersion: 4 })
-    const connected = new Promise<void>((resolve, reject) => {
-      parse.on('packet', (packet: Packet) => {
-        if (packet.cmd === 'connack') {
-          if (packet.returnCode === 0) resolve()
-          else reject(new Error(`connect refused: ${packet.returnCode}`))
-        }
-        if (packet.cmd === 'puback') this.#acknowledged(packet.messageId ?? 0)
-      })
-    })
-    socket.on('data', chunk => parse.parse(chunk))
-    socket.on('error', () => {})
-    socket.write(
-      generate({
-        cmd: 'connect',
-        protocolId: 'MQTT',
-        protocolVersion: 4,
-        clean: true,
-        clientId,
-        keepalive: 0
-      })
-    )
-    await connected
-  }
-
   start(): void {
-    let due = 0
-    let last = performance.now()
-    this.#timer = setInterval(() => {
-      const now = performance.now()
-      due += ((now - last) / 1000) * this.#perSecond
-      last = now
-      const packets: Buffer[] = []
-      for (; due >= 1; due--) packets.push(this.#publish())
-      if (packets.length > 0) this.#socket?.write(Buffer.concat(packets))
-    }, TICK_MS)
+    this.#pacer.start()
   }
 
   stop(): void {
-    if (this.#timer !== null) clearInterval(this.#timer)
-    this.#timer = null
+    this.#pacer.stop()
   }
 
   close(): void {
     this.stop()
-    this.#socket?.destroy()
+    this.#socket.removeAllListeners('close')
+    this.#socket.destroy()
   }
 
-  #publish(): Buffer {
+  #open(clientId: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const parse = parser({ protocolVersion: 4 })
+      parse.on('packet', (packet: Packet) => {
+        if (packet.cmd === 'puback') this.#acknowledged(packet.messageId ?? 0)
+        if (packet.cmd !== 'connack') return
+        if (packet.returnCode === 0) resolve()
+        else reject(new Error(`connect refused: ${packet.returnCode}`))
+      })
+      this.#socket.on('data', chunk => parse.parse(chunk))
+      this.#socket.on('error', error => {
+        this.failure ??= error
+      })
+      this.#socket.on('close', () => {
+        this.stop()
+        this.failure ??= new Error('the node closed the connection of the publisher')
+        reject(this.failure)
+      })
+      const common = { cmd: 'connect', protocolId: 'MQTT', protocolVersion: 4, clean: true } as const
+      this.#socket.write(generate({ ...common, clientId, keepalive: 0 }))
+    })
+  }
+
+  #publish(count: number): void {
+    const packets: Buffer[] = []
+    for (let left = count; left > 0 && this.#inFlight.size < IN_FLIGHT_MAX; left--)
+      packets.push(this.#packet())
+    if (packets.length > 0) this.#socket.write(Buffer.concat(packets))
+  }
+
+  #packet(): Buffer {
     const topic = this.#topics[this.#next % this.#topics.length]!
     const number = Math.floor(this.#next++ / this.#topics.length)
     const entry = { topic, number, sentAtMs: performance.now(), ackedAtMs: -1 }
@@ -94,16 +114,8 @@ export class NumberedPublisher {
     do this.#packetId = (this.#packetId % 65_535) + 1
     while (this.#inFlight.has(this.#packetId))
     this.#inFlight.set(this.#packetId, entry)
-    const payload = `${number} ${entry.sentAtMs.toFixed(3)}`
-    return generate({
-      cmd: 'publish',
-      topic,
-      payload,
-      qos: 1,
-      messageId: this.#packetId,
-      retain: false,
-      dup: false
-    })
+    const header = { cmd: 'publish', qos: 1, retain: false, dup: false } as const
+    return generate({ ...header, topic, payload: String(number), messageId: this.#packetId })
   }
 
   #acknowledged(packetId: number): void {

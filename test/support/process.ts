@@ -2,7 +2,6 @@
 // its pid when the test ends, however that ends.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { TestContext } from 'node:test'
 import { withDeadline } from './deadline.ts'
 
 export interface ChildOptions {
@@ -11,6 +10,11 @@ export interface ChildOptions {
   cwd?: string
   /** Default `ignore`: an empty input. */
   stdin?: 'pipe' | 'ignore'
+}
+
+/** What a child does not outlive: a test (its `TestContext`), or a program's run. */
+export interface Scope {
+  after(run: () => void | Promise<void>): void
 }
 
 /** What a child may print before the oldest lines are forgotten. */
@@ -33,6 +37,8 @@ export class Child {
   readonly process: ChildProcess
   /** All complete lines of both outputs, in the order of their arrival. */
   readonly lines: Line[] = []
+  /** Called with each line as it comes, before it may be forgotten. */
+  onLine: ((line: Line) => void) | null = null
   #waiters: Waiter[] = []
   readonly #exited: Promise<number | string>
   #ended = false
@@ -124,6 +130,7 @@ export class Child {
 
   #print(line: Line): void {
     this.lines.push(line)
+    this.onLine?.(line)
     if (this.lines.length > LINES_MAX) this.lines.splice(0, LINES_MAX / 10)
     for (const waiter of this.#waiters) {
       const match = line.text.match(waiter.pattern)
@@ -132,9 +139,9 @@ export class Child {
   }
 }
 
-/** Starts a program that lives as long as the test at most. */
+/** Starts a program that lives as long as the scope at most. */
 export function startProgram(
-  t: TestContext,
+  scope: Scope,
   program: string,
   args: readonly string[],
   options: ChildOptions = {}
@@ -145,16 +152,16 @@ export function startProgram(
     ...(options.cwd === undefined ? {} : { cwd: options.cwd })
   })
   const started = new Child(program, child)
-  t.after(() => started.kill())
+  scope.after(() => started.kill())
   return started
 }
 
 /** Starts a script with this very Node. */
 export function startNode(
-  t: TestContext,
+  scope: Scope,
   script: string,
   args: readonly string[] = [],
   options: ChildOptions = {}
 ): Child {
-  return startProgram(t, process.execPath, [script, ...args], options)
+  return startProgram(scope, process.execPath, [script, ...args], options)
 }

@@ -1,0 +1,73 @@
+// Subscribers that keep a log of what arrives: mosquitto_sub, whose lines are stamped as they come, and
+// client-js in Node. The one in a browser is page.ts.
+import WebSocket from 'ws'
+import { connect } from '../../client-js/index.ts'
+import { withDeadline } from '../support/deadline.ts'
+import { type Scope, startProgram } from '../support/process.ts'
+import type { NodeProcess } from './nodes.ts'
+import type { Arrival } from './reckoning.ts'
+
+export interface RecordingSubscriber {
+  readonly name: string
+  /** How many arrived until now. */
+  count(): Promise<number>
+  /** All that arrived, in order. */
+  arrivals(): Promise<readonly Arrival[]>
+  /** Connects and subscribes again that it had to; 0 while all is well. */
+  interruptions(): Promise<number>
+}
+
+/** Before each message, so that it is told from what `-d` prints. */
+const MARK = '='
+
+/** MQTT 3.1.1, QoS 1. Settles when it has its SUBACK. */
+export async function mosquittoSubscriber(
+  scope: Scope,
+  name: string,
+  node: NodeProcess,
+  filters: readonly string[]
+): Promise<RecordingSubscriber> {
+  const arrivals: Arrival[] = []
+  let connects = 0
+  const args = ['-p', String(node.mqttPort), '-q', '1', '-d', '-F', `${MARK}%t %p`]
+  const topics = filters.flatMap(filter => ['-t', filter])
+  // Into a pipe it would print blocks, not lines.
+  const child = startProgram(scope, 'stdbuf', ['-oL', 'mosquitto_sub', ...args, ...topics])
+  child.onLine = ({ text, atMs }) => {
+    if (text.includes('received CONNACK')) connects++
+    if (!text.startsWith(MARK)) return
+    const [topic, number] = text.slice(MARK.length).split(' ')
+    arrivals.push({ topic: topic!, number: Number(number), atMs })
+  }
+  await child.line(/received SUBACK/)
+  return {
+    name,
+    count: async () => arrivals.length,
+    arrivals: async () => arrivals,
+    interruptions: async () => connects - 1
+  }
+}
+
+/** client-js over `ws`, since Node 20 has no WebSocket. Settles when the cluster has its subscription. */
+export async function clientSubscriber(
+  scope: Scope,
+  name: string,
+  node: NodeProcess,
+  filter: string
+): Promise<RecordingSubscriber> {
+  const arrivals: Arrival[] = []
+  let connects = 0
+  const client = connect(node.webSocketUrl, { WebSocket })
+  scope.after(() => client.close())
+  client.on('connected', () => connects++)
+  const subscription = client.subscribe(filter, message => {
+    arrivals.push({ topic: message.topic, number: Number(message.text), atMs: performance.now() })
+  })
+  await withDeadline(subscription.ready, `the subscription of ${name}`)
+  return {
+    name,
+    count: async () => arrivals.length,
+    arrivals: async () => arrivals,
+    interruptions: async () => connects - 1
+  }
+}
