@@ -10,15 +10,16 @@ export class TcpTransport implements ByteTransport {
   writable = true
   #socket: Socket
   #onWritable: () => void = () => {}
-  #written: () => void
+  #written: (error?: Error | null) => void
 
   constructor(socket: Socket) {
     this.remoteAddress = socket.remoteAddress ?? ''
     this.#socket = socket
-    this.#written = () => {
-      this.writable = this.#socket.writableLength === 0
+    this.#written = error => {
+      if (error || socket.destroyed) return
+      this.writable = socket.writableLength === 0
       if (this.writable) this.#onWritable()
-      else this.#socket.write(nothing, this.#written)
+      else socket.write(nothing, this.#written)
     }
   }
 

@@ -8,6 +8,8 @@ import { hasWildcard, isString } from './utf8.ts'
 
 /** Topics remembered besides the last; at the limit all of them are forgotten. */
 const ENTRIES_MAX = 256
+/** Longer topics are looked up each time. */
+const ENTRY_BYTES_MAX = 256
 
 /** One a connection, since a topic's object is not to be kept longer than one. */
 export class TopicCache {
@@ -36,7 +38,7 @@ export class TopicCache {
       const made = this.#make(buffer, start, end)
       if (made === null) return null
       topic = made
-      if (this.last !== null) {
+      if (this.last !== null && end - start <= ENTRY_BYTES_MAX) {
         this.others ??= new Map()
         if (this.others.size >= ENTRIES_MAX) this.others.clear()
         this.others.set(key, topic)
