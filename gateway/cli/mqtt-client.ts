@@ -113,7 +113,10 @@ export class MqttClient {
   #received(packet: Packet): void {
     if (packet.cmd === 'publish') return this.#deliver(packet)
     if (packet.cmd === 'disconnect') {
-      XX
+      // Also after our own goodbye: this may be about the message before it.
+      this.#ended = new Failure(`${this.#url} ended the connection: ${reasonOf(packet.reasonCode ?? 0)}.`)
+      this.#socket.destroy()
+      return
     }
     const key = packet.messageId === undefined ? packet.cmd : `${packet.cmd} ${packet.messageId}`
     const waiting = this.#waiting.get(key)
