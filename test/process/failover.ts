@@ -14,7 +14,7 @@ import { clientSubscriber, mosquittoSubscriber, type RecordingSubscriber } from 
 
 const TOPICS = 50
 const PER_SECOND = 2000
-const MQTTJS_TOPICS = 10
+const MQTTJS_TOPICS = 5
 const MQTTJS_PER_SECOND = 200
 
 /** Load before the fault, and after all is well again. */

@@ -73,7 +73,7 @@ function print(all: readonly FailoverFigures[]): void {
     `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}, preset ${values.preset}`
   )
   console.log(
-    `2,000 messages a second over 50 topics and 200 over 10, QoS 1, ${rounds} round(s) of each case\n`
+    `2,000 messages a second over 50 topics and 200 over 5, QoS 1, ${rounds} round(s) of each case\n`
   )
   row(SUBSCRIBER_COLUMNS)
   row(SUBSCRIBER_COLUMNS.map(() => '---'))

@@ -1,5 +1,4 @@
 // The numbered publisher again, with MQTT.js: a client that is not ours, MQTT 5.0, QoS 1.
-import { once } from 'node:events'
 import { connect, type IConnackPacket, type MqttClient } from 'mqtt'
 import { withDeadline } from '../support/deadline.ts'
 import { Pacer } from './pacer.ts'
@@ -38,12 +37,13 @@ export class MqttJsPublisher implements Publisher {
     perSecond: number
   ): Promise<MqttJsPublisher> {
     const client = connect(`mqtt://127.0.0.1:${port}`, { clientId, protocolVersion: 5, reconnectPeriod: 0 })
-    const connack = withDeadline(once(client, 'connect'), 'the CONNACK of MQTT.js') as Promise<
-      [IConnackPacket]
-    >
+    const connack = new Promise<IConnackPacket>((resolve, reject) => {
+      client.once('connect', resolve)
+      client.once('error', reject)
+    })
     // MQTT.js leaves it to its user to keep to the server's Receive Maximum. [MQTT-3.3.4-7]
-    const receiveMaximum = (await connack)[0].properties?.receiveMaximum ?? 65_535
-    return new MqttJsPublisher(client, receiveMaximum, topics, perSecond)
+    const { properties } = await withDeadline(connack, 'the CONNACK of MQTT.js')
+    return new MqttJsPublisher(client, properties?.receiveMaximum ?? 65_535, topics, perSecond)
   }
 
   start(): void {
