@@ -8,9 +8,13 @@ import {
   type ISubscribePacket,
   type IUnsubscribePacket,
   type Packet,
-  parser
+  parser,
+  writeToStream
 } from 'mqtt-packet'
 import type { Version } from './decode.ts'
+
+// Else mqtt-packet keeps 65,536 Buffers, one for each packet id: 6 MB for what is not hot here.
+writeToStream.cacheNumbers = false
 
 export type ConnectPacket = IConnectPacket
 export type SubscribePacket = ISubscribePacket

@@ -2,8 +2,8 @@
 // own; a packet that lies behind the last one only makes its run longer, so that in a fan-out every
 // connection writes the same one view of the chunk that the publisher's packets were read into.
 //
-//   runs     chunk 7 ├───────────────┤   slab 3 ├────┤        patches: where ids of QoS 1 are to be written
-//            start ──▲               ▲── end
+//   runs     slab 3 ├────┤   chunk 7 ├───────────────┤        patches: where ids of QoS 1 are to be written
+//            closed            start ──▲   the open one ▲── end
 //
 // Packets with ids of their own are copied, once, to where they are written from, and patched there.
 import type { Acknowledgements } from './acknowledgements.ts'
@@ -25,11 +25,15 @@ export class Outbox {
   acknowledgements: Acknowledgements | null = null
   /** Bytes gathered, PUBACKs not counted. */
   pending = 0
-  /** Runs of bytes: `starts[i]..ends[i]` of `buffers[i]`. */
+  /** The open run, `start..end` of `buffer`: behind it the next packet may lie. Null if nothing is gathered. */
+  buffer: Uint8Array | null = null
+  start = 0
+  end = 0
+  /** The runs before it: `starts[i]..ends[i]` of `buffers[i]`. */
   buffers: Uint8Array[] = []
   starts: number[] = []
   ends: number[] = []
-  runs = 0
+  closed = 0
   /** Pairs: a place within the `pending` bytes, and the packet id that belongs there. */
   patches: number[] = []
   patched = 0
@@ -48,14 +52,13 @@ export class Outbox {
 
   /** Adds whole packets. The bytes must stay as they are. */
   push(buffer: Uint8Array, start: number, end: number): void {
-    const last = this.runs - 1
-    if (last >= 0 && this.ends[last] === start && this.buffers[last] === buffer) {
-      this.ends[last] = end
+    if (this.buffer === buffer && this.end === start) {
+      this.end = end
     } else {
-      this.buffers[this.runs] = buffer
-      this.starts[this.runs] = start
-      this.ends[this.runs] = end
-      this.runs++
+      if (this.buffer !== null) this.#closeRun(this.buffer)
+      this.buffer = buffer
+      this.start = start
+      this.end = end
     }
     this.pending += end - start
     if (this.pending >= FLUSH_BYTES) this.flush()
@@ -79,8 +82,8 @@ export class Outbox {
       this.backlog ??= new Backlog(this.scratch.buffer)
       this.backlog.reserve(room)
       this.backlog.commit(this.#gather(this.backlog.buffer, this.backlog.start))
-    } else if (this.runs === 1 && this.patched === 0 && !acknowledges) {
-      transport.write(this.scratch.viewOf(this.buffers[0]!, this.starts[0]!, this.ends[0]!))
+    } else if (this.closed === 0 && this.patched === 0 && !acknowledges) {
+      transport.write(this.scratch.viewOf(this.buffer!, this.start, this.end))
     } else {
       const scratch = this.scratch
       scratch.take(room)
@@ -123,9 +126,10 @@ export class Outbox {
     let next = at
     if (this.acknowledgements !== null) next = this.acknowledgements.write(target, next, this.version)
     const base = next
-    for (let i = 0; i < this.runs; i++) {
+    for (let i = 0; i < this.closed; i++) {
       next = copyBytes(target, next, this.buffers[i]!, this.starts[i]!, this.ends[i]!)
     }
+    if (this.buffer !== null) next = copyBytes(target, next, this.buffer, this.start, this.end)
     for (let i = 0; i < this.patched; i += 2) {
       const place = base + this.patches[i]!
       const id = this.patches[i + 1]!
@@ -135,9 +139,18 @@ export class Outbox {
     return next - at
   }
 
+  #closeRun(buffer: Uint8Array): void {
+    this.buffers[this.closed] = buffer
+    this.starts[this.closed] = this.start
+    this.ends[this.closed] = this.end
+    this.closed++
+  }
+
   #clear(): void {
-    for (let i = 0; i < this.runs; i++) this.buffers[i] = this.scratch.buffer
-    this.runs = 0
+    this.buffer = null
+    // The memory of runs is not kept alive by a list that is only longer than it now needs to be.
+    for (let i = 0; i < this.closed; i++) this.buffers[i] = this.scratch.buffer
+    this.closed = 0
     this.pending = 0
     this.patched = 0
   }
