@@ -31,7 +31,7 @@ export class BodyReader {
     if (Number(contentLength) > bodyBytesMax) return exchange.fail(tooLarge(bodyBytesMax))
     const chunks: Buffer[] = []
     let bytes = 0
-    const timer = this.#clock.after(bodyTimeoutMs, () => exchange.fail(tooSlow(bodyTimeoutMs), true))
+    const timer = this.#clock.after(bodyTimeoutMs, () => exchange.giveUp(tooSlow(bodyTimeoutMs)))
     exchange.onEnd(() => {
       timer.cancel()
       this.#bytes -= bytes

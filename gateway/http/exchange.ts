@@ -1,7 +1,7 @@
 // One request and its response, which may be answered once, and is gone when the client is: every way
 // to its end goes through here, so that what belongs to a request is given back on all of them.
 import type { HttpResponse } from 'uWebSockets.js'
-import { type HttpError, respondError, respondJson } from './respond.ts'
+import { type Answer, type HttpError, respond, respondAndClose } from './respond.ts'
 
 export class Exchange {
   readonly #res: HttpResponse
@@ -33,14 +33,19 @@ export class Exchange {
     })
   }
 
-  /** Answers; does nothing when the exchange is over. */
-  json(status: string, value: unknown, headers?: Readonly<Record<string, string>>): void {
-    if (this.#end()) respondJson(this.#res, status, value, headers)
+  /** Does nothing when the exchange is over. */
+  answer(answer: Answer): void {
+    if (this.#end()) respond(this.#res, answer)
   }
 
-  /** Answers with an error. `closing` also closes the connection, for a client that does not come to its end. */
-  fail(error: HttpError, closing = false): void {
-    if (this.#end()) respondError(this.#res, error, closing)
+  /** Answers with an error. */
+  fail(error: HttpError): void {
+    this.answer(error.answer)
+  }
+
+  /** Answers with an error, and closes the connection. */
+  giveUp(error: HttpError): void {
+    if (this.#end()) respondAndClose(this.#res, error.answer)
   }
 
   /** False if it was over before. */

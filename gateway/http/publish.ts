@@ -7,7 +7,7 @@ import { BodyReader, tooMany } from './body.ts'
 import { Exchange } from './exchange.ts'
 import { type PublishRequest, type PublishTarget, readPublish } from './publish-request.ts'
 import { NO_RECEIPT, Receipts } from './receipts.ts'
-import { HttpError } from './respond.ts'
+import { HttpError, jsonAnswer } from './respond.ts'
 
 /** The answer for one message: `reason` is an MQTT 5 PUBACK reason code, given at QoS 1. */
 interface PublishResult {
@@ -108,14 +108,14 @@ function answer(exchange: Exchange, { isBatch }: PublishRequest, results: Publis
   const first = results.find(result => result.error !== undefined)?.error
   const published = results.filter(result => result.error === undefined).length
   const each = isBatch ? { results: results.map(describe) } : results[0]
-  if (first === undefined) return exchange.json('200 OK', { published, ...each })
+  if (first === undefined) return exchange.answer(jsonAnswer('200 OK', { published, ...each }))
   const error = HttpError.from(first)
   if (!isBatch) return exchange.fail(error)
-  exchange.json(error.status, { error: error.toJSON(), published, ...each }, error.headers)
+  exchange.answer(jsonAnswer(error.status, { error, published, ...each }, error.headers))
 }
 
 function describe({ reason, error }: PublishResult): unknown {
-  if (error !== undefined) return { error: HttpError.from(error).toJSON() }
+  if (error !== undefined) return { error: HttpError.from(error) }
   return reason === undefined ? {} : { reason }
 }
 

@@ -38,40 +38,63 @@ export class HttpError extends Error {
     )
   }
 
+  get answer(): Answer {
+    return jsonAnswer(this.status, { error: this }, this.headers)
+  }
+
   toJSON(): { code: HttpErrorCode; message: string } {
     return { code: this.code, message: this.message }
   }
 }
 
-/** Answers with JSON. The response must not be used afterwards. */
-export function respondJson(
-  res: HttpResponse,
+/** A response, before it is written. */
+export interface Answer {
+  readonly status: string
+  readonly type: string
+  readonly body: string | Uint8Array
+  readonly headers: Readonly<Record<string, string>>
+}
+
+export function jsonAnswer(
   status: string,
   value: unknown,
   headers: Readonly<Record<string, string>> = {}
-): void {
-  respond(res, status, JSON_TYPE, `${JSON.stringify(value)}\n`, headers)
+): Answer {
+  return { status, type: JSON_TYPE, body: `${JSON.stringify(value)}\n`, headers }
 }
 
-/** Answers with an error. `closing` also closes the connection: when the body was not read to its end. */
-export function respondError(res: HttpResponse, error: HttpError, closing = false): void {
-  const body = `${JSON.stringify({ error })}\n`
-  respond(res, error.status, JSON_TYPE, body, error.headers, closing)
+/** Writes the answer. The response must not be used afterwards. */
+export function respond(res: HttpResponse, { status, type, body, headers }: Answer): void {
+  writeHead(res, status, type, headers, () => res.end(body))
 }
 
-export function respond(
+/**
+ * Writes the answer to a HEAD: what GET would be answered, without the body. Asks the client to close the connection,
+ * since the library takes no further request on it.
+ */
+export function respondToHead(res: HttpResponse, { status, type, body, headers }: Answer): void {
+  // The library takes such a response for unfinished, and wants to be able to tell of its end.
+  res.onAborted(() => {})
+  writeHead(res, status, type, headers, () => res.endWithoutBody(Buffer.byteLength(body), true))
+}
+
+/** Writes the answer and closes the connection: for a client that does not come to its end. */
+export function respondAndClose(res: HttpResponse, { status, type, body, headers }: Answer): void {
+  writeHead(res, status, type, headers, () => res.end(body, true))
+}
+
+function writeHead(
   res: HttpResponse,
   status: string,
   type: string,
-  body: string | Uint8Array,
-  headers: Readonly<Record<string, string>> = {},
-  closing = false
+  headers: Readonly<Record<string, string>>,
+  end: () => void
 ): void {
   res.cork(() => {
     res.writeStatus(status).writeHeader('content-type', type).writeHeader('x-content-type-options', 'nosniff')
     if (!('cache-control' in headers)) res.writeHeader('cache-control', 'no-store')
     for (const [name, value] of Object.entries(headers)) res.writeHeader(name, value)
-    res.end(body, closing)
+    end()
   })
 }
 

@@ -4,10 +4,11 @@ import { ShoalError } from '../../broker/errors.ts'
 import type { WebGateway } from '../websocket/gateway.ts'
 import { METRICS_TYPE, metricsText } from './metrics.ts'
 import { PublishRoute } from './publish.ts'
-import { HttpError, respond, respondError, respondJson } from './respond.ts'
+import { type Answer, HttpError, jsonAnswer, respond, respondToHead } from './respond.ts'
 import { StaticFiles } from './static-files.ts'
 
-type Route = (res: HttpResponse, req: HttpRequest) => void
+/** May throw a ShoalError. */
+type Route = (req: HttpRequest) => Answer
 
 /** Whether a page of `origin` may use this host. */
 export type OriginCheck = (origin: string, host: string) => boolean
@@ -26,11 +27,11 @@ export class HttpRoutes {
     this.#files.add('/', new URL('./public/', import.meta.url))
     this.#files.add('/client/', new URL('../../client-js/', import.meta.url))
     this.#gets = new Map<string, Route>([
-      ['/health', res => respondJson(res, '200 OK', { status: 'alive' })],
-      ['/ready', res => this.#ready(res)],
-      ['/status', res => respondJson(res, '200 OK', gateway.broker.status())],
-      ['/owner', (res, req) => this.#owner(res, req)],
-      ['/metrics', res => this.#metrics(res)]
+      ['/health', () => jsonAnswer('200 OK', { status: 'alive' })],
+      ['/ready', () => this.#ready()],
+      ['/status', () => jsonAnswer('200 OK', gateway.broker.status())],
+      ['/owner', req => this.#owner(req)],
+      ['/metrics', () => this.#metrics()]
     ])
   }
 
@@ -47,23 +48,26 @@ export class HttpRoutes {
     this.#gateway.counters.httpRequests++
     const path = req.getUrl()
     const method = req.getMethod()
-    if (path === '/publish') {
-      if (method !== 'post') return notAllowed(res, 'POST')
+    if (path === '/publish' && method === 'post') {
       return this.#publish.handle(res, req, this.#originRefusal(req))
     }
+    const answer = this.#answer(path, method, req)
+    if (method === 'head') respondToHead(res, answer)
+    else respond(res, answer)
+  }
+
+  #answer(path: string, method: string, req: HttpRequest): Answer {
     const get = this.#gets.get(path)
-    if (get === undefined && !this.#files.has(path)) {
-      return respondError(
-        res,
-        new HttpError('NOT_FOUND', '404 Not Found', 'there is nothing at this address')
-      )
-    }
-    if (method !== 'get') return notAllowed(res, 'GET')
-    if (get === undefined) return this.#files.serve(path, res, req)
+    if (path === '/publish') return notAllowed('POST')
+    if (get === undefined && !this.#files.has(path)) return notFound()
+    if (method !== 'get' && method !== 'head') return notAllowed('GET, HEAD')
+    if (get === undefined) return this.#files.answer(path, req.getHeader('if-none-match'))
     try {
-      get(res, req)
+      return get(req)
     } catch (error) {
-      respondError(res, HttpError.from(error))
+      if (!(error instanceof ShoalError))
+        this.#gateway.broker.log.error({ error: String(error), path }, 'request failed')
+      return HttpError.from(error).answer
     }
   }
 
@@ -73,28 +77,34 @@ export class HttpRoutes {
     return HttpError.from(new ShoalError('NOT_AUTHORISED', { origin: req.getHeader('origin') }))
   }
 
-  #ready(res: HttpResponse): void {
+  #ready(): Answer {
     const { ready, closing } = this.#gateway.broker
-    if (ready && !closing) return respondJson(res, '200 OK', { status: 'ready' })
-    const status = closing ? 'closing' : 'joining'
-    respondJson(res, '503 Service Unavailable', { status }, { 'retry-after': '1' })
+    if (ready && !closing) return jsonAnswer('200 OK', { status: 'ready' })
+    return jsonAnswer(
+      '503 Service Unavailable',
+      { status: closing ? 'closing' : 'joining' },
+      { 'retry-after': '1' }
+    )
   }
 
-  #owner(res: HttpResponse, req: HttpRequest): void {
+  #owner(req: HttpRequest): Answer {
     const topic = req.getQuery('topic')
     if (topic === undefined) throw new ShoalError('BAD_REQUEST', { field: 'topic', allowed: '?topic=a/b' })
     const owner = this.#gateway.broker.ownerOf(topic)
     if (owner === null) throw new ShoalError('NO_OWNER', { topic })
-    respondJson(res, '200 OK', { topic, owner })
+    return jsonAnswer('200 OK', { topic, owner })
   }
 
-  #metrics(res: HttpResponse): void {
+  #metrics(): Answer {
     const { broker, counters } = this.#gateway
-    respond(res, '200 OK', METRICS_TYPE, metricsText(broker.status(), counters))
+    return { status: '200 OK', type: METRICS_TYPE, body: metricsText(broker.status(), counters), headers: {} }
   }
 }
 
-function notAllowed(res: HttpResponse, allow: string): void {
-  const error = new HttpError('METHOD_NOT_ALLOWED', '405 Method Not Allowed', `use ${allow}`, { allow })
-  respondError(res, error)
+function notFound(): Answer {
+  return new HttpError('NOT_FOUND', '404 Not Found', 'there is nothing at this address').answer
+}
+
+function notAllowed(allow: string): Answer {
+  return new HttpError('METHOD_NOT_ALLOWED', '405 Method Not Allowed', `use ${allow}`, { allow }).answer
 }

@@ -1,10 +1,8 @@
 // The page and the client, read into memory at the start: what is not in the table is not there, so no
 // path can lead out of it.
-
-import type { HttpRequest, HttpResponse } from 'uWebSockets.js'
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { respond } from './respond.ts'
+import type { Answer } from './respond.ts'
 
 const TYPES: Readonly<Record<string, string>> = {
   html: 'text/html; charset=utf-8',
@@ -42,17 +40,17 @@ export class StaticFiles {
     return this.#files.has(path)
   }
 
-  /** Answers with the file at `path`, or that the client has it. There is one. */
-  serve(path: string, res: HttpResponse, req: HttpRequest): void {
-    const file = this.#files.get(path)!
+  /** The file at `path`, or that the client has it. There is one. */
+  answer(path: string, ifNoneMatch: string): Answer {
+    const { type, content, etag } = this.#files.get(path)!
     const headers = {
       'cache-control': 'no-cache',
-      etag: file.etag,
+      etag,
       'content-security-policy': PAGE_POLICY,
       'referrer-policy': 'no-referrer'
     }
-    if (req.getHeader('if-none-match') === file.etag) respond(res, '304 Not Modified', file.type, '', headers)
-    else respond(res, '200 OK', file.type, file.content, headers)
+    if (ifNoneMatch === etag) return { status: '304 Not Modified', type, body: '', headers }
+    return { status: '200 OK', type, body: content, headers }
   }
 }
 

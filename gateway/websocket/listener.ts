@@ -1,5 +1,6 @@
 // One port for browsers, MQTT over WebSocket, and HTTP: an app of uWebSockets.js, its WebSockets
 // sorted by subprotocol, everything else to gateway/http.
+
 import uWS, {
   type HttpRequest,
   type HttpResponse,
@@ -9,6 +10,7 @@ import uWS, {
   type us_socket_context_t,
   type WebSocket
 } from 'uWebSockets.js'
+import { setTimeout } from 'node:timers/promises'
 import type { Broker } from '../../broker/broker.ts'
 import { isLoopback } from '../../broker/config.ts'
 import { ShoalError } from '../../broker/errors.ts'
@@ -108,13 +110,13 @@ class Listener implements WebListener {
   }
 
   async #close(): Promise<void> {
-    const { broker, options } = this.#gateway
+    const { options } = this.#gateway
     this.#ticking?.cancel()
     if (this.#token !== null) uWS.us_listen_socket_close(this.#token)
     const hadClients = this.#handlers.size > 0 || this.#routes.pending > 0
     for (const handler of [...this.#handlers]) handler.shutDown()
-    // Closing the app cuts off what is not sent yet.
-    if (hadClients) await new Promise<void>(resolve => broker.clock.after(options.lingerMs, resolve))
+    // Closing the app cuts off what is not sent yet. The clock's timers would not keep the process for it.
+    if (hadClients) await setTimeout(options.lingerMs)
     this.#app.close()
   }
 

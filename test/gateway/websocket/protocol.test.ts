@@ -1,6 +1,6 @@
 // The WebSocket protocol over real sockets, by hand.
 import assert from 'node:assert/strict'
-import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
+import { afterEach, beforeEach, describe, test } from 'node:test'
 import { Message } from '../../../broker/message.ts'
 import { DISCONNECT } from '../../../client-js/wire.ts'
 import { listenWeb, type WebListener } from '../../../gateway/websocket/listener.ts'
@@ -307,6 +307,3 @@ async function until(condition: () => boolean): Promise<void> {
     await new Promise(resolve => setImmediate(resolve))
   }
 }
-
-before(() => {})
-after(() => {})

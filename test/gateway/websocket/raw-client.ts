@@ -109,7 +109,8 @@ export class RawClient {
     const deadline = performance.now() + DEADLINE_MS
     while (!condition()) {
       const leftMs = deadline - performance.now()
-      if (leftMs <= 0) throw new Error(`not within ${DEADLINE_MS} ms; got ${JSON.stringify(this.received.slice(-5))}`)
+      if (leftMs <= 0)
+        throw new Error(`not within ${DEADLINE_MS} ms; got ${JSON.stringify(this.received.slice(-5))}`)
       await new Promise<void>(resolve => {
         const timer = setTimeout(resolve, leftMs)
         this.#wake = () => {
