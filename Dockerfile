@@ -8,7 +8,9 @@ COPY tsconfig.json ./
 COPY broker broker
 COPY gateway gateway
 COPY client-js client-js
-RUN npm run build && npm prune --omit=dev --ignore-scripts
+# uWebSockets.js brings its binary for every platform and Node: keep those for Linux and this one.
+RUN npm run build && npm prune --omit=dev --ignore-scripts \
+  && find node_modules/uWebSockets.js -name '*.node' ! -name "uws_linux_*_$(node -p process.versions.modules).node" -delete
 
 FROM node:20-bookworm-slim
 ENV NODE_ENV=production
