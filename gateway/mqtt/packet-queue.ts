@@ -1,78 +1,86 @@
 // Packets that wait for room in a client's in-flight window or outbox, oldest first, in memory of their
-// own: appended to blocks one after the other, so that they leave as they came, many as one run of bytes.
+// own: copied into blocks one behind the other, so that they leave as they came, many as one run of bytes.
 //
-//   entries  [ – │ – │ c │ d │ e ]      a and b have left
-//                      ▲ head    ▲ length
+//   first block ──▶ ┌ a ┬ b ┬──── c ────┬ d ┐ ──▶ ┌ e ┬ f ┬          ┐ ◀── last block
+//                   gone ▲ start                            ▲ used
 import { copyBytes } from './copy.ts'
 
 const BLOCK_BYTES = 16_384
-const COMPACT_AT = 1_024
+/** Packets of a block at most. */
+const BLOCK_PACKETS = 256
+
+/** Memory of packets and, for each, where it ends and where its packet id stands. Never written to twice. */
+class Block {
+  readonly buffer: Buffer
+  readonly ends = new Uint32Array(BLOCK_PACKETS)
+  readonly idOffsets = new Uint32Array(BLOCK_PACKETS)
+  used = 0
+  count = 0
+  next: Block | null = null
+
+  constructor(bytes: number) {
+    this.buffer = Buffer.allocUnsafeSlow(bytes)
+  }
+}
 
 export class PacketQueue {
-  /** Bytes of the packets that wait. */
+  /** Packets that wait, and their bytes. */
+  count = 0
   bytes = 0
-  #buffers: Buffer[] = []
-  #starts: number[] = []
-  #ends: number[] = []
-  #idOffsets: number[] = []
-  #head = 0
-  #block: Buffer = Buffer.alloc(0)
-  #used = 0
-
-  get count(): number {
-    return this.#ends.length - this.#head
-  }
+  /** Where the oldest packet begins in its block. */
+  start = 0
+  #first = new Block(BLOCK_BYTES)
+  #last = this.#first
+  /** The oldest packet's place in its block. */
+  #place = 0
 
   /** Copies a packet in. `idOffset` is where its packet id stands, 0 if it has none. */
   add(buffer: Uint8Array, start: number, end: number, idOffset: number): void {
     const length = end - start
-    if (this.#used + length > this.#block.length) {
-      this.#block = Buffer.allocUnsafeSlow(Math.max(length, BLOCK_BYTES))
-      this.#used = 0
+    let block = this.#last
+    if (block.used + length > block.buffer.length || block.count === BLOCK_PACKETS) {
+      block = new Block(Math.max(length, BLOCK_BYTES))
+      this.#last.next = block
+      this.#last = block
+      this.#skip()
     }
-    copyBytes(this.#block, this.#used, buffer, start, end)
-    this.#buffers.push(this.#block)
-    this.#starts.push(this.#used)
-    this.#used += length
-    this.#ends.push(this.#used)
-    this.#idOffsets.push(idOffset)
+    block.used = copyBytes(block.buffer, block.used, buffer, start, end)
+    block.ends[block.count] = block.used
+    block.idOffsets[block.count] = idOffset
+    block.count++
+    this.count++
     this.bytes += length
   }
 
-  /** The oldest packet: its memory, where it begins and ends, and where its packet id stands. */
+  /** The oldest packet: its memory, where it ends, and where its packet id stands. There must be one. */
   get buffer(): Buffer {
-    return this.#buffers[this.#head]!
-  }
-
-  get start(): number {
-    return this.#starts[this.#head]!
+    return this.#first.buffer
   }
 
   get end(): number {
-    return this.#ends[this.#head]!
+    return this.#first.ends[this.#place]!
   }
 
   get idOffset(): number {
-    return this.#idOffsets[this.#head]!
+    return this.#first.idOffsets[this.#place]!
   }
 
-  /** Forgets the oldest packet. */
+  /** Forgets the oldest packet; its bytes stay as they are for those who hold them. */
   shift(): void {
-    this.bytes -= this.end - this.start
-    this.#head++
-    if (this.#head === this.#ends.length) {
-      // The block stays valid for those who still hold its bytes: it is not written to again from the start.
-      this.#compact()
-    } else if (this.#head >= COMPACT_AT && this.#head * 2 >= this.#ends.length) {
-      this.#compact()
-    }
+    const end = this.end
+    this.count--
+    this.bytes -= end - this.start
+    this.start = end
+    this.#place++
+    this.#skip()
   }
 
-  #compact(): void {
-    this.#buffers.splice(0, this.#head)
-    this.#starts.splice(0, this.#head)
-    this.#ends.splice(0, this.#head)
-    this.#idOffsets.splice(0, this.#head)
-    this.#head = 0
+  /** Leaves a block that has been read and will not be added to. */
+  #skip(): void {
+    const { next } = this.#first
+    if (next === null || this.#place < this.#first.count) return
+    this.#first = next
+    this.#place = 0
+    this.start = 0
   }
 }
