@@ -3,7 +3,8 @@
 import WebSocket from 'ws'
 import { connect } from '../../client-js/index.ts'
 import { withDeadline } from '../support/deadline.ts'
-import { type Scope, startProgram } from '../support/process.ts'
+import type { Scope } from '../support/process.ts'
+import { MosquittoSub } from './mosquitto.ts'
 import type { NodeProcess } from './nodes.ts'
 import type { Arrival } from './reckoning.ts'
 
@@ -17,9 +18,6 @@ export interface RecordingSubscriber {
   interruptions(): Promise<number>
 }
 
-/** Before each message, so that it is told from what `-d` prints. */
-const MARK = '='
-
 /** MQTT 3.1.1, QoS 1. Settles when it has its SUBACK. */
 export async function mosquittoSubscriber(
   scope: Scope,
@@ -27,24 +25,13 @@ export async function mosquittoSubscriber(
   node: NodeProcess,
   filters: readonly string[]
 ): Promise<RecordingSubscriber> {
-  const arrivals: Arrival[] = []
-  let connects = 0
-  const args = ['-p', String(node.mqttPort), '-q', '1', '-d', '-F', `${MARK}%t %p`]
-  const topics = filters.flatMap(filter => ['-t', filter])
-  // Into a pipe it would print blocks, not lines.
-  const child = startProgram(scope, 'stdbuf', ['-oL', 'mosquitto_sub', ...args, ...topics])
-  child.onLine = ({ text, atMs }) => {
-    if (text.includes('received CONNACK')) connects++
-    if (!text.startsWith(MARK)) return
-    const [topic, number] = text.slice(MARK.length).split(' ')
-    arrivals.push({ topic: topic!, number: Number(number), atMs })
-  }
-  await child.line(/received SUBACK/)
+  const sub = await MosquittoSub.start(scope, node, ['-q', '1', ...filters.flatMap(filter => ['-t', filter])])
   return {
     name,
-    count: async () => arrivals.length,
-    arrivals: async () => arrivals,
-    interruptions: async () => connects - 1
+    count: async () => sub.messages.length,
+    arrivals: async () =>
+      sub.messages.map(({ topic, text }, index) => ({ topic, number: Number(text), atMs: sub.atMs[index]! })),
+    interruptions: async () => sub.connects - 1
   }
 }
 
