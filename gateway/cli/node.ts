@@ -152,7 +152,8 @@ async function brokerOptions(config: Config, closeTimeoutMs: number): Promise<Pa
   const { name, clusterPort, base, client, preset, replicaPoints, shardLevels } = config
   const { topicsMax, retainedMax, retainedBytesMax, publishWindow, linkBufferBytesMax, replayMax } = config
   const clusterHost = await addressOf(config.clusterHost)
-  const advertiseHost = await advertisedHost(config.advertiseHost, clusterHost)
+  const advertised = await advertisedHost(config.advertiseHost, clusterHost)
+  const advertiseHost = advertised.includes(':') ? `[${advertised}]` : advertised
   const place = {
     name,
     clusterHost,

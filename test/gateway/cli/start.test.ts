@@ -1,7 +1,7 @@
 // A node as a process: what it prints, how it fails, how it stops.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import mqtt from 'mqtt'
@@ -225,6 +225,21 @@ test('a node that is given names is known by an address', async t => {
   assert.match(cluster, /^(127\.0\.0\.1|::1):\d+$/)
   child.signal('SIGTERM')
   assert.equal(await child.exit(), 0)
+})
+
+test('nodes join each other by IPv6 too', async t => {
+  if (!Object.values(networkInterfaces()).some(all => all?.some(({ address }) => address === '::1'))) {
+    return t.skip('this machine has no IPv6')
+  }
+  const onIPv6 = ['--host', '::1', '--cluster-host', '::1']
+  const first = await startShoal(t, ...onIPv6)
+  assert.match(first.mqtt, /^mqtt:\/\/\[::1\]:\d+$/)
+  const second = await startShoal(t, ...onIPv6, '--base', first.cluster)
+  assert.match(
+    (await run(t, 'status', '--url', second.http)).out[0] ?? '',
+    /^\[::1\]:\d+ is ready; ring \S+ of 2 nodes/
+  )
+  assert.equal((await run(t, 'pub', '--url', first.mqtt, '-t', 'a', '-m', 'b', '-q', '1')).code, 0)
 })
 
 test('a sub whose output nobody reads any more ends', async t => {
