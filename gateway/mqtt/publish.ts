@@ -44,8 +44,11 @@ export function onPublish(
   connection.acknowledgements ??= new Acknowledgements()
   connection.outbox.acknowledgements = connection.acknowledgements
   const { acknowledgements } = connection
-  if (acknowledgements.count >= gateway.options.receiveMaximum) {
-    return connection.refuse(RECEIVE_MAXIMUM_EXCEEDED) // MQTT 5.0, 4.9
+  const { receiveMaximum } = gateway.options
+  if (acknowledgements.count >= receiveMaximum) {
+    // Only what is not safe yet counts against the client: what is, is acknowledged first.
+    connection.outbox.flush()
+    if (acknowledgements.count >= receiveMaximum) return connection.refuse(RECEIVE_MAXIMUM_EXCEEDED) // MQTT 5.0, 4.9
   }
   message.receipt = connection
   message.token = acknowledgements.open(view.id)
@@ -54,11 +57,9 @@ export function onPublish(
     template.set(message, chunk, at, end, view.topicEnd - at)
   }
   if (!gateway.broker.publish(message)) congested(connection)
-  if (version === 4 && acknowledgements.count >= gateway.options.receiveMaximum) {
-    connection.input.block(BLOCKED_UNACKNOWLEDGED)
-    // What is settled already makes room when it is written.
-    if (acknowledgements.ready && !connection.dirty) gateway.markDirty(connection)
-  }
+  if (version === 5 || acknowledgements.count < receiveMaximum) return
+  connection.outbox.flush()
+  if (acknowledgements.count >= receiveMaximum) connection.input.block(BLOCKED_UNACKNOWLEDGED)
 }
 
 /** Subscribers of the publisher's own version get the very bytes that were read. */

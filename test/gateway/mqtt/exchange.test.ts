@@ -255,6 +255,23 @@ test('more unacknowledged publishes than Receive Maximum: v5 is disconnected wit
   assert.deepEqual([goodbye?.cmd, (goodbye as { reasonCode?: number }).reasonCode], ['disconnect', 0x93])
 })
 
+test('any number of publishes in one chunk is taken when each is safe at once', async () => {
+  for (const version of [4, 5] as const) {
+    const bench = new Bench({ receiveMaximum: 3 })
+    const client = await bench.connected(version)
+    const options = { protocolVersion: version }
+    const ids = Array.from({ length: 50 }, (_, i) => i + 1)
+    client.connection.onData(
+      Buffer.concat(ids.map(messageId => generate(message('t', 'x', 1, { messageId }), options)))
+    )
+    await bench.clock.run()
+    assert.deepEqual(
+      client.transport.packets(version).map(({ messageId }) => messageId),
+      ids
+    )
+  }
+})
+
 test('more unacknowledged publishes than the maximum: 3.1.1 is not read until there is room', async () => {
   const bench = new Bench({ receiveMaximum: 3 })
   const client = await bench.connected(4)
