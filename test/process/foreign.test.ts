@@ -98,8 +98,7 @@ test('the will of a client that is killed, or asks for it as it leaves, reaches 
       return MosquittoSub.start(t, a, ['-V', version, '-t', 'nothing', ...will])
     }
     const leaves = await mortal('leaves')
-    leaves.child.signal('SIGTERM')
-    await leaves.child.exit()
+    await leaves.stop()
     const killed = await mortal('killed')
     await killed.child.kill()
   }
