@@ -48,15 +48,6 @@ export class MosquittoSub {
     return sub
   }
 
-  /** It says goodbye and exits. A signal that meets it in one of its callbacks is lost: so it is told until it does. */
-  async stop(): Promise<void> {
-    const isGone = (): boolean => {
-      if (!this.child.ended) this.child.signal('SIGTERM')
-      return this.child.ended
-    }
-    await eventually('the exit of mosquitto_sub', isGone, { everyMs: 100 })
-  }
-
   /** All messages, as soon as they are so many. */
   until(count: number): Promise<readonly MosquittoMessage[]> {
     return eventually(
