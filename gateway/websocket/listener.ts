@@ -5,15 +5,12 @@ import uWS, {
   type HttpRequest,
   type HttpResponse,
   type TemplatedApp,
-  type us_listen_socket,
-  type us_socket,
   type us_socket_context_t,
   type WebSocket
 } from 'uWebSockets.js'
 import { setTimeout } from 'node:timers/promises'
 import type { Broker } from '../../broker/broker.ts'
 import { isLoopback } from '../../broker/config.ts'
-import { ShoalError } from '../../broker/errors.ts'
 import { checkAnonymous } from '../auth/anonymous.ts'
 import { HttpRoutes } from '../http/routes.ts'
 import { Connection } from './connection.ts'
@@ -24,11 +21,10 @@ import type { SocketHandler, WebGateway } from './gateway.ts'
 import { type AcceptMqtt, MqttSocket } from './mqtt.ts'
 import { WEB_DEFAULTS, type WebOptions } from './options.ts'
 import { isOriginAllowed } from './origin.ts'
+import { type ListeningPort, listenOn } from './port.ts'
 import { Socket, type SocketData } from './socket.ts'
 
 const TICK_MS = 1_000
-/** Declared by the library's types as a member of an enum that it does not export. */
-const LIBUS_LISTEN_EXCLUSIVE_PORT = 1
 
 export interface WebListener {
   readonly address: { readonly host: string; readonly port: number }
@@ -39,7 +35,7 @@ export interface WebListener {
 
 /**
  * Listens. `acceptMqtt` takes the WebSockets of the `mqtt` subprotocol; without it they are refused.
- * Rejects: OPTION_INVALID (anonymous clients beyond loopback, without the option), PORT_IN_USE.
+ * Rejects: OPTION_INVALID (anonymous clients beyond loopback, without the option), PORT_IN_USE, or the system's error.
  */
 export async function listenWeb(
   broker: Broker,
@@ -61,7 +57,7 @@ class Listener implements WebListener {
   readonly #app: TemplatedApp
   readonly #routes: HttpRoutes
   readonly #handlers = new Set<SocketHandler>()
-  #token: us_listen_socket | null = null
+  #port: ListeningPort | null = null
   #ticking: { cancel(): void } | null = null
   #closing: Promise<void> | null = null
 
@@ -95,12 +91,8 @@ class Listener implements WebListener {
 
   async listen(): Promise<void> {
     const { host, port } = this.#gateway.options
-    const token = await new Promise<us_listen_socket | false>(resolve =>
-      listenExclusively(this.#app, host, port, resolve)
-    )
-    if (token === false) throw new ShoalError('PORT_IN_USE', { host, port })
-    this.#token = token
-    this.address = { host, port: uWS.us_socket_local_port(token as us_socket) }
+    this.#port = await listenOn(this.#app, host, port)
+    this.address = { host, port: this.#port.port }
     this.#ticking = this.#gateway.broker.clock.every(TICK_MS, () => this.#tick())
   }
 
@@ -112,7 +104,7 @@ class Listener implements WebListener {
   async #close(): Promise<void> {
     const { options } = this.#gateway
     this.#ticking?.cancel()
-    if (this.#token !== null) uWS.us_listen_socket_close(this.#token)
+    this.#port?.close()
     const hadClients = this.#handlers.size > 0 || this.#routes.pending > 0
     for (const handler of [...this.#handlers]) handler.shutDown()
     // Closing the app cuts off what is not sent yet. The clock's timers would not keep the process for it.
@@ -183,21 +175,4 @@ class Listener implements WebListener {
 
 function asksForMqtt(protocols: string): boolean {
   return protocols.split(',').some(protocol => protocol.trim() === 'mqtt')
-}
-
-/** Without the option, the library shares a port with whoever listens on it already. Its types lack this form. */
-function listenExclusively(
-  app: TemplatedApp,
-  host: string,
-  port: number,
-  done: (token: us_listen_socket | false) => void
-): void {
-  const listen = app.listen as unknown as (
-    this: TemplatedApp,
-    host: string,
-    port: number,
-    options: number,
-    done: (token: us_listen_socket | false) => void
-  ) => void
-  listen.call(app, host, port, LIBUS_LISTEN_EXCLUSIVE_PORT, done)
 }

@@ -1,0 +1,42 @@
+// Listening on a port that no one else has. The library either shares a port with whoever listens on it
+// already (SO_REUSEPORT), or takes it alone but then not again for a minute after its last connections
+// (no SO_REUSEADDR): a node that restarts would be without its port. So the system is asked first.
+
+import uWS, { type TemplatedApp, type us_listen_socket, type us_socket } from 'uWebSockets.js'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { ShoalError } from '../../broker/errors.ts'
+
+export interface ListeningPort {
+  readonly port: number
+  /** Stops accepting. Twice is once. */
+  close(): void
+}
+
+/** Port 0 takes any free one. Rejects: PORT_IN_USE, or the system's error. */
+export async function listenOn(app: TemplatedApp, host: string, port: number): Promise<ListeningPort> {
+  if (port !== 0) await checkFree(host, port)
+  const token = await new Promise<us_listen_socket | false>(resolve => app.listen(host, port, resolve))
+  if (token === false) throw new ShoalError('PORT_IN_USE', { host, port })
+  let isOpen = true
+  return {
+    port: uWS.us_socket_local_port(token as us_socket),
+    close() {
+      if (isOpen) uWS.us_listen_socket_close(token)
+      isOpen = false
+    }
+  }
+}
+
+async function checkFree(host: string, port: number): Promise<void> {
+  const server = createServer()
+  try {
+    server.listen({ host, port })
+    await once(server, 'listening')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw code === 'EADDRINUSE' ? new ShoalError('PORT_IN_USE', { host, port }, error) : error
+  }
+  server.close()
+  await once(server, 'close')
+}
