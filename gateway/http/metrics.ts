@@ -8,8 +8,12 @@ export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 type Labels = Readonly<Record<string, string>>
 
-/** The whole text. Every line ends with `\n`. */
-export function metricsText(status: BrokerStatus, web: Readonly<WebCounters>): string {
+/** The whole text. Every line ends with `\n`. Of `mqtt`, which may be empty, the numbers are shown. */
+export function metricsText(
+  status: BrokerStatus,
+  web: Readonly<WebCounters>,
+  mqtt: Readonly<object>
+): string {
   const text = new MetricsText()
   text.family('shoal_ready', 'gauge', 'Whether the node serves.').sample(Number(status.ready))
   members(text, status)
@@ -21,7 +25,8 @@ export function metricsText(status: BrokerStatus, web: Readonly<WebCounters>): s
   for (const [name, value] of Object.entries(status.counters)) {
     text.family(`shoal_${snake(name)}_total`, 'counter', 'Counted by the broker.').sample(value)
   }
-  webGateway(text, web)
+  gateway(text, 'web', web)
+  gateway(text, 'mqtt', mqtt)
   processUse(text)
   return text.toString()
 }
@@ -44,11 +49,13 @@ function links(text: MetricsText, status: BrokerStatus): void {
   for (const link of status.links) text.sample(link.bytesOut, { peer: link.id })
 }
 
-function webGateway(text: MetricsText, { connections, ...counters }: Readonly<WebCounters>): void {
-  text.family('shoal_web_connections', 'gauge', 'WebSockets open now.').sample(connections)
-  for (const [name, value] of Object.entries(counters)) {
-    const total = snake(name).replace(/_total$/, '')
-    text.family(`shoal_web_${total}_total`, 'counter', 'Counted by the web gateway.').sample(value)
+/** `connections` is a gauge, all else is counted up. */
+function gateway(text: MetricsText, name: string, figures: Readonly<object>): void {
+  for (const [figure, value] of Object.entries(figures)) {
+    if (typeof value !== 'number') continue
+    const metric = `shoal_${name}_${snake(figure).replace(/_total$/, '')}`
+    if (figure === 'connections') text.family(metric, 'gauge', 'Clients connected now.').sample(value)
+    else text.family(`${metric}_total`, 'counter', `Counted by the ${name} gateway.`).sample(value)
   }
 }
 

@@ -15,13 +15,15 @@ export type OriginCheck = (origin: string, host: string) => boolean
 
 export class HttpRoutes {
   readonly #gateway: WebGateway
+  readonly #mqttCounters: Readonly<object>
   readonly #isOriginAllowed: OriginCheck
   readonly #publish: PublishRoute
   readonly #files = new StaticFiles()
   readonly #gets: ReadonlyMap<string, Route>
 
-  constructor(gateway: WebGateway, isOriginAllowed: OriginCheck) {
+  constructor(gateway: WebGateway, mqttCounters: Readonly<object>, isOriginAllowed: OriginCheck) {
     this.#gateway = gateway
+    this.#mqttCounters = mqttCounters
     this.#isOriginAllowed = isOriginAllowed
     this.#publish = new PublishRoute(gateway)
     this.#files.add('/', new URL('./public/', import.meta.url))
@@ -97,7 +99,8 @@ export class HttpRoutes {
 
   #metrics(): Answer {
     const { broker, counters } = this.#gateway
-    return { status: '200 OK', type: METRICS_TYPE, body: metricsText(broker.status(), counters), headers: {} }
+    const body = metricsText(broker.status(), counters, this.#mqttCounters)
+    return { status: '200 OK', type: METRICS_TYPE, body, headers: {} }
   }
 }
 

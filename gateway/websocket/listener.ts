@@ -34,17 +34,19 @@ export interface WebListener {
 }
 
 /**
- * Listens. `acceptMqtt` takes the WebSockets of the `mqtt` subprotocol; without it they are refused.
+ * Listens. `acceptMqtt` takes the WebSockets of the `mqtt` subprotocol; without it they are refused. The metrics show
+ * `mqttCounters` too, read at each request.
  * Rejects: OPTION_INVALID (anonymous clients beyond loopback, without the option), PORT_IN_USE, or the system's error.
  */
 export async function listenWeb(
   broker: Broker,
   options: Partial<WebOptions> = {},
-  acceptMqtt: AcceptMqtt | null = null
+  acceptMqtt: AcceptMqtt | null = null,
+  mqttCounters: Readonly<object> = {}
 ): Promise<WebListener> {
   const all = { ...WEB_DEFAULTS, ...options }
   checkAnonymous(all.host, all.allowAnonymous)
-  const listener = new Listener(broker, all, acceptMqtt)
+  const listener = new Listener(broker, all, acceptMqtt, mqttCounters)
   await listener.listen()
   return listener
 }
@@ -57,11 +59,18 @@ class Listener implements WebListener {
   readonly #app: TemplatedApp
   readonly #routes: HttpRoutes
   readonly #handlers = new Set<SocketHandler>()
+  /** Of WebSockets and HTTP. */
+  #sockets = 0
   #port: ListeningPort | null = null
   #ticking: { cancel(): void } | null = null
   #closing: Promise<void> | null = null
 
-  constructor(broker: Broker, options: WebOptions, acceptMqtt: AcceptMqtt | null) {
+  constructor(
+    broker: Broker,
+    options: WebOptions,
+    acceptMqtt: AcceptMqtt | null,
+    mqttCounters: Readonly<object>
+  ) {
     this.address = { host: options.host, port: options.port }
     this.#acceptMqtt = acceptMqtt
     this.#gateway = {
@@ -85,7 +94,10 @@ class Listener implements WebListener {
       drain: ws => ws.getUserData().handler?.drained(),
       close: (ws, code) => this.#closed(ws, code)
     })
-    this.#routes = new HttpRoutes(this.#gateway, (origin, host) => this.#isAllowed(origin, host))
+    this.#app.filter((res, change) => this.#counted(res, Number(change)))
+    this.#routes = new HttpRoutes(this.#gateway, mqttCounters, (origin, host) =>
+      this.#isAllowed(origin, host)
+    )
     this.#routes.register(this.#app)
   }
 
@@ -120,6 +132,15 @@ class Listener implements WebListener {
   #isAllowed(origin: string, host: string): boolean {
     const { options } = this.#gateway
     return isOriginAllowed(origin, host, options.origins, isLoopback(options.host))
+  }
+
+  /** A socket has come (1) or gone (-1). Those of HTTP have a share of their own beyond `connectionsMax`. */
+  #counted(res: HttpResponse, change: number): void {
+    const { connectionsMax, requestsMax } = this.#gateway.options
+    this.#sockets += change
+    if (change < 0 || this.#sockets <= connectionsMax + requestsMax) return
+    this.counters.connectionsRefused++
+    res.close()
   }
 
   #upgrade(res: HttpResponse, req: HttpRequest, context: us_socket_context_t): void {

@@ -50,7 +50,7 @@ async function raw(bytes: string): Promise<string> {
 describe('HTTP', () => {
   beforeEach(async () => {
     broker = new FakeBroker()
-    web = await listenWeb(broker, {
+    const options = {
       port: 0,
       frameBytesMax: 10_000,
       batchMax: 3,
@@ -59,7 +59,8 @@ describe('HTTP', () => {
       receiptTimeoutMs: 200,
       bodyTimeoutMs: 200,
       lingerMs: 5
-    })
+    }
+    web = await listenWeb(broker, options, null, { connections: 3, publishesIn: 7 })
   })
 
   afterEach(() => web.close())
@@ -275,6 +276,8 @@ describe('HTTP', () => {
     assert.match(text, /^shoal_ready 1$/m)
     assert.match(text, /^shoal_published_total 1$/m)
     assert.match(text, /^shoal_web_messages_in_total 1$/m)
+    assert.match(text, /^shoal_mqtt_connections 3$/m)
+    assert.match(text, /^shoal_mqtt_publishes_in_total 7$/m)
     const types = text.match(/^# TYPE \S+/gm) ?? []
     assert.equal(new Set(types).size, types.length, 'each family once')
   })

@@ -197,6 +197,16 @@ describe('the web gateway, misused', () => {
     assert.equal(await refusal({}), 101)
   })
 
+  test('idle sockets are limited, beyond the WebSockets', async () => {
+    await listen({ connectionsMax: 1, requestsMax: 2 })
+    const idle = [tcp(), tcp(), tcp()]
+    await Promise.all(idle.map(socket => once(socket, 'connect')))
+    const fourth = tcp()
+    await withDeadline(once(fourth, 'close'), 'closed')
+    for (const socket of idle) socket.destroy()
+    await eventually('there is room', () => refusal({}).then(status => status === 101))
+  })
+
   test('pages of other sites and other protocols are refused at the handshake', async () => {
     await listen({ origins: ['https://friend.example'] })
     const { port } = web.address
