@@ -18,7 +18,7 @@ export type WebSocketConstructor = new (url: string) => WebSocketLike
 export interface ChannelEvents {
   opened(): void
   /** A parsed line. */
-  received(object: unknown): void
+  received(object: object): void
   /** Called once, and nothing after it. */
   closed(code: number, reason: string): void
 }
@@ -103,8 +103,20 @@ export class Channel {
     if (typeof data !== 'string') return this.end(ABNORMAL, 'a frame is binary')
     for (const line of data.split('\n')) {
       if (line === '') continue
+      const object = parse(line)
+      if (object === null) return this.end(ABNORMAL, 'a line is not a JSON object')
+      this.#events.received(object)
       if (this.#isOver) return
-      this.#events.received(JSON.parse(line))
     }
+  }
+}
+
+/** Null for what is not a JSON object. */
+function parse(line: string): object | null {
+  try {
+    const value: unknown = JSON.parse(line)
+    return typeof value === 'object' ? value : null
+  } catch {
+    return null
   }
 }

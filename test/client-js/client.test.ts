@@ -394,6 +394,21 @@ describe('the client', () => {
     for (const socket of silent.clients) socket.terminate()
   })
 
+  test('a server that speaks another protocol is left, again and again', async () => {
+    const { WebSocketServer } = await import('ws')
+    const stranger = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+    const answers = ['hello', '[1', 'null', '"x"', Buffer.of(1)]
+    stranger.on('connection', socket => socket.send(answers.shift() ?? '7'))
+    await once(stranger, 'listening')
+    const address = stranger.address()
+    assert.ok(typeof address === 'object' && address !== null)
+    const client = open({}, `ws://127.0.0.1:${address.port}`)
+    for (let i = 0; i < 5; i++) assert.equal((await next(client, 'disconnected')).code, 1006)
+    client.close()
+    stranger.close()
+    for (const socket of stranger.clients) socket.terminate()
+  })
+
   test('a handler that throws takes nothing from the others', async t => {
     const client = await connected()
     const thrown = new Promise<Error>(resolve => {

@@ -109,7 +109,8 @@ function itemOf({ message, at }) {
   part('.topic').textContent = message.topic
   part('.topic').title = message.topic
   part('.badge').hidden = !message.retained
-  part('.order').textContent = `${message.epoch}:${message.offset}`
+  part('.epoch').textContent = `${message.epoch}:`
+  part('.offset').textContent = message.offset
   part('time').textContent = at.toLocaleTimeString([], { hour12: false })
   part('time').dateTime = at.toISOString()
   showPayload(part('.payload'), message)
