@@ -19,7 +19,12 @@ export class Delivering {
   unacknowledged(peer: Peer, message: Message): void {
     const router = this.#router
     const link = peer.link
-    if (link === null || !peer.resumed || link.bufferedBytes > router.options.linkBufferBytesMax) {
+    if (
+      link === null ||
+      !peer.resumed ||
+      peer.unsent > 0 ||
+      link.bufferedBytes > router.options.linkBufferBytesMax
+    ) {
       router.counters.droppedLinkFull++
       return
     }
@@ -84,14 +89,7 @@ export class Delivering {
   local(topic: Topic<Peer>, message: Message): number {
     const router = this.#router
     if (message.origin !== null && !this.#isNew(topic, message)) return 1
-    if (message.epoch > topic.seenEpoch) {
-      topic.seenEpoch = message.epoch
-      router.hybridClock.merge(message.epoch)
-    } else if (message.epoch < topic.seenEpoch && message.qos === 0) {
-      // An owner that was taken for dead has woken up: this one was overtaken by its successor's.
-      router.counters.droppedStale++
-      return 1
-    }
+    if (!this.#isInPlace(topic, message)) return 1
     const subscriptions = router.subscriptions
     if (topic.matchesVersion !== subscriptions.version) {
       topic.matches = subscriptions.match(topic.name)
@@ -105,6 +103,27 @@ export class Delivering {
     }
     router.counters.delivered += matches.length
     return matches.length
+  }
+
+  /**
+   * Notes its place in the topic's order. False if this node is past it: then it is replayed for a subscriber that is younger
+   * than it; or an owner that was taken for dead has woken up, and at QoS 0 nobody waits for what it still says.
+   */
+  #isInPlace(topic: Topic<Peer>, message: Message): boolean {
+    const { epoch, offset } = message
+    if (epoch > topic.seenEpoch) {
+      topic.seenEpoch = epoch
+      topic.seenOffset = offset
+      this.#router.hybridClock.merge(epoch)
+      return true
+    }
+    if (epoch === topic.seenEpoch && offset > topic.seenOffset) {
+      topic.seenOffset = offset
+      return true
+    }
+    if (epoch < topic.seenEpoch && message.qos > 0) return true
+    this.#router.counters.droppedStale++
+    return false
   }
 
   /**

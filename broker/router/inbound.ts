@@ -131,9 +131,12 @@ export class Inbound implements LinksEvents {
   /** Where the two rows of deliveries stand, as the other side knows them. */
   #synchronised(peer: Peer, body: Readonly<Record<string, unknown>>): void {
     const session = integer(body, 'session')
-    if (peer.origin.deliverSession !== session) {
+    const before = peer.origin.deliverSession
+    if (before !== session) {
       peer.origin.deliverSession = session
       peer.origin.deliverTaken = integer(body, 'base')
+      // A new row from the same instance: it had taken us for dead.
+      if (before !== 0) this.#router.rebalancing.wasDropped(peer)
     }
     this.#router.delivering.resume(peer, integer(body, 'takenOf'), integer(body, 'taken'))
   }

@@ -2,6 +2,7 @@
 // node with a subscriber, and tells the publisher when all have taken it. After a change of owner it
 // keeps messages for subscribers that have not announced themselves here yet (DESIGN: guarantee 3).
 import type { Message } from '../message.ts'
+import { isWildcard, matches } from '../topics/filter.ts'
 import type { Topic } from '../topics/topic.ts'
 import type { Origin } from './origin.ts'
 import type { Peer } from './peer.ts'
@@ -69,7 +70,7 @@ export class Ordering {
   #order(topic: Topic<Peer>, message: Message, from: Peer | null): void {
     const router = this.#router
     if (topic.epoch === 0) {
-      topic.epoch = router.hybridClock.next()
+      topic.epoch = router.epoch()
       topic.offset = 0
     }
     message.epoch = topic.epoch
@@ -131,13 +132,20 @@ export class Ordering {
     else from.link?.publishAck(message.origin!, message.sequence, message.sequence, reason)
   }
 
-  /** A subscriber's node has announced a route that it had with another owner: it gets what it may have missed. */
-  replay(topic: Topic<Peer>, peer: Peer): void {
+  /** A node has a new route: it gets what it may have missed while the route was on its way to this owner. */
+  replay(filter: string, peer: Peer): void {
+    if (this.#replay.size === 0) return
+    if (isWildcard(filter)) {
+      for (const topic of this.#replay.keys()) if (matches(filter, topic.name)) this.#replayTopic(topic, peer)
+    } else this.#replayTopic(this.#router.topics.get(filter), peer)
+  }
+
+  #replayTopic(topic: Topic<Peer>, peer: Peer): void {
     const { delivering } = this.#router
     for (const pending of this.#replay.get(topic) ?? []) {
-      const message = pending.message!
       if (pending.routes!.includes(peer)) continue
       pending.routes = [...pending.routes!, peer]
+      const message = pending.message!
       if (message.qos === 0) delivering.unacknowledged(peer, message)
       else if (pending.remaining > 0) {
         pending.remaining++

@@ -47,8 +47,8 @@ export class Peer {
 
   /** The digest of the ring for which it has said: all that I have for you is sent. -1: none. */
   saidIn = -1
-  /** Rows changed in this tick, to be sent in one request; true: it had another owner before. */
-  readonly rowsToAdd = new Map<string, boolean>()
+  /** Rows changed in this tick, to be sent in one request. */
+  readonly rowsToAdd = new Set<string>()
   readonly rowsToRemove = new Set<string>()
   rowsChanged = false
   /** Number of the newest batch of rows for it, and of the newest it has confirmed (with all before); the first is the announcement. */

@@ -89,9 +89,19 @@ export class Publishing {
   tick(): void {
     if (this.#stranded || this.#held.length > 0) {
       this.#stranded = false
+      this.#giveBackHeld()
       this.reroute()
     }
     this.#letGo()
+  }
+
+  /** What came from the owner itself, and still waits for us to learn of another: it was the sender's view that was wrong. */
+  #giveBackHeld(): void {
+    this.#held = this.#held.filter(({ topic, message, from, outgoing }) => {
+      if (from === null || topic.owner !== from || from.link === null) return true
+      this.#giveBack(message, from, outgoing)
+      return false
+    })
   }
 
   #letGo(): void {
@@ -290,11 +300,18 @@ export class Publishing {
    * back; else we have not heard yet, and it waits here.
    */
   #cameFromOwner(topic: Topic<Peer>, message: Message, owner: Peer, outgoing: Outgoing | null): void {
-    if (!this.#router.view.wasOwned(topic.hash)) this.#hold(topic, message, owner, outgoing)
-    else {
-      if (outgoing !== null) this.#originOf(message).outgoing.delete(message.sequence)
-      owner.link?.publish(message)
+    if (this.#router.view.wasOwned(topic.hash)) this.#giveBack(message, owner, outgoing)
+    else this.#hold(topic, message, owner, outgoing)
+  }
+
+  /** To a node that sent it here: its own again, unless it only sent back what is ours to see through. */
+  #giveBack(message: Message, to: Peer, outgoing: Outgoing | null): void {
+    if (outgoing !== null && outgoing.from === to) this.#originOf(message).outgoing.delete(message.sequence)
+    else if (outgoing !== null) {
+      outgoing.via = to
+      outgoing.held = false
     }
+    to.link?.publish(message)
   }
 
   /** There is an owner, and a way to it with room. */

@@ -87,6 +87,21 @@ export class Rebalancing {
     this.check()
   }
 
+  /**
+   * A peer had taken this node for dead, though it never knew: others may have ordered its topics meanwhile. So it
+   * goes through the change of the ring that it has missed, and back, as one.
+   */
+  wasDropped(peer: Peer): void {
+    const { view, self, options, log } = this.#router
+    if (!view.ring.ids.includes(self.id)) return
+    log.warn({ member: peer.id }, 'this node was taken for dead')
+    const nodes = view.ring.ids.map(id => ({ id }))
+    const others = nodes.filter(({ id }) => id !== self.id)
+    const ring = view.ring
+    this.#advance(new Ring(others, options.replicaPoints))
+    this.#changeRing(new Ring(nodes, options.replicaPoints), ring)
+  }
+
   /** A link to the peer is up. */
   sayTo(peer: Peer): void {
     const { view, hybridClock } = this.#router
@@ -117,16 +132,12 @@ export class Rebalancing {
     return this.#in === view.ring.digest && view.agreed
   }
 
-  #changeRing(ring: Ring): void {
+  #changeRing(ring: Ring, before = this.#router.view.ring): void {
     const router = this.#router
     const { view, publishing, ordering, subscribing } = router
-    const before = view.ring
     router.counters.ringChanges++
     const isUnfinished = this.#in !== before.digest
-    view.advance(ring)
-    this.#in = -1
-    this.#heardStamp = 0
-    for (const topic of router.topics.values()) view.refresh(topic)
+    this.#advance(ring)
     for (const peer of view.peers.values()) this.sayTo(peer)
     publishing.raiseFences(before)
     publishing.reroute()
@@ -138,6 +149,15 @@ export class Rebalancing {
     if (hasLost || isUnfinished) router.delivering.barrier(() => void this.#handOver(ring))
     else this.#sayIn(ring)
     router.events.ringChanged()
+  }
+
+  #advance(ring: Ring): void {
+    const { view, topics } = this.#router
+    view.advance(ring)
+    this.#router.endEra()
+    this.#in = -1
+    this.#heardStamp = 0
+    for (const topic of topics.values()) view.refresh(topic)
   }
 
   async #handOver(ring: Ring): Promise<void> {
@@ -182,6 +202,7 @@ export class Rebalancing {
 
   /** Epochs that began here before this node knew how far the old owner's clock was ahead would look older than its own. */
   #renewEpochs(): void {
+    this.#router.endEra()
     for (const topic of this.#router.topics.values()) {
       if (topic.gained && topic.epoch !== 0 && topic.epoch < this.#heardStamp) topic.epoch = 0
     }

@@ -74,6 +74,9 @@ export class Router {
   readonly rebalancing: Rebalancing
   readonly inbound: Inbound
   closed = false
+  /** The epoch of topics that this node begins to order now; 0: the next one begins a new era. */
+  #era = 0
+  #eraEvictions = 0
   readonly events: RouterEvents
   #stallTimer: Timer | null = null
 
@@ -121,6 +124,23 @@ export class Router {
   /** Keeps a message as its topic's retained one, unless what is kept is newer or a limit is reached. */
   retain(message: Message, stamp: number): void {
     this.retained.set(message.detached(), stamp)
+  }
+
+  /**
+   * The epoch for a topic that this node begins to order. Topics share it until the ring changes, or a topic is dropped from
+   * the table and could come back.
+   */
+  epoch(): number {
+    if (this.#era === 0 || this.#eraEvictions !== this.topics.evictions) {
+      this.#era = this.hybridClock.distinct()
+      this.#eraEvictions = this.topics.evictions
+    }
+    return this.#era
+  }
+
+  /** Topics that this node begins to order from now on get a later epoch than any before. */
+  endEra(): void {
+    this.#era = 0
   }
 
   topicOf(message: Message): Topic<Peer> {

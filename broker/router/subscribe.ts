@@ -3,7 +3,7 @@
 // wildcard filter at every node that owns topics. Each node writes only its own rows.
 //
 //   at link-up:         rows {first, last, filters}  all rows, in pieces; what is not among them is dropped
-//   as things change:   rows {add, moved, remove}    one request a tick; `moved` rows get what they may have missed
+//   as things change:   rows {add, remove}           one request a tick
 //   every second:       state {count, hash}          compared; after two mismatches the peer asks for all rows again
 import { ShoalError } from '../errors.ts'
 import { hashKey, shardKey } from '../ring/hash.ts'
@@ -46,7 +46,7 @@ export class Subscribing {
     const { replaced, first } = subscriptions.add(subscription)
     scanning.watch(subscription)
     if (first) {
-      for (const peer of this.#targets(filter)) this.#add(peer, filter, false)
+      for (const peer of this.#targets(filter)) this.#add(peer, filter)
     }
     await this.#everywhere(filter)
     return { subscription, existed: replaced !== null }
@@ -88,7 +88,7 @@ export class Subscribing {
       const owner = view.ownerOf(hash)
       if (owner === null || owner === view.self) continue
       const index = before.ownerIndex(hash)
-      if (index === -1 || before.ids[index] !== owner.id) this.#add(owner, filter, true)
+      if (index === -1 || before.ids[index] !== owner.id) this.#add(owner, filter)
     }
     this.flush()
     for (const peer of view.peers.values()) this.purge(peer)
@@ -152,9 +152,9 @@ export class Subscribing {
     }
   }
 
-  #add(peer: Peer, filter: string, moved: boolean): void {
+  #add(peer: Peer, filter: string): void {
     peer.rowsToRemove.delete(filter)
-    peer.rowsToAdd.set(filter, moved)
+    peer.rowsToAdd.add(filter)
     this.#changed(peer)
   }
 
@@ -174,10 +174,7 @@ export class Subscribing {
     // Without a link nothing is lost: all rows are announced when it is up.
     if (peer.link !== null) {
       const sequence = peer.rowsQueued
-      const add: string[] = []
-      const moved: string[] = []
-      for (const [filter, isMoved] of peer.rowsToAdd) (isMoved ? moved : add).push(filter)
-      const body = { add, moved, remove: [...peer.rowsToRemove] }
+      const body = { add: [...peer.rowsToAdd], remove: [...peer.rowsToRemove] }
       peer.link.requestCallback('rows', body, ROWS_TIMEOUT_MS, error => this.#answered(peer, sequence, error))
     }
     peer.rowsToAdd.clear()
@@ -211,8 +208,7 @@ export class Subscribing {
   #rowsChanged(peer: Peer, body: Readonly<Record<string, unknown>>): object {
     const { routes } = this.#router
     for (const filter of texts(body, 'remove')) routes.remove(peer, filter)
-    for (const filter of texts(body, 'add')) this.#rowAdded(peer, filter, false)
-    for (const filter of texts(body, 'moved')) this.#rowAdded(peer, filter, true)
+    for (const filter of texts(body, 'add')) this.#rowAdded(peer, filter)
     return {}
   }
 
@@ -223,7 +219,7 @@ export class Subscribing {
     const announced = peer.rowsAnnounced
     for (const filter of texts(body, 'filters')) {
       announced.add(filter)
-      this.#rowAdded(peer, filter, true)
+      this.#rowAdded(peer, filter)
     }
     if (integer(body, 'last') === 1) {
       for (const filter of [...routes.filters(peer)]) if (!announced.has(filter)) routes.remove(peer, filter)
@@ -232,9 +228,9 @@ export class Subscribing {
     return {}
   }
 
-  #rowAdded(peer: Peer, filter: string, moved: boolean): void {
-    const { routes, ordering, topics } = this.#router
+  #rowAdded(peer: Peer, filter: string): void {
+    const { routes, ordering } = this.#router
     validateFilter(filter)
-    if (routes.add(peer, filter) && moved && !isWildcard(filter)) ordering.replay(topics.get(filter), peer)
+    if (routes.add(peer, filter)) ordering.replay(filter, peer)
   }
 }

@@ -36,8 +36,9 @@ export class Topic<N extends object> implements TopicName {
 
   gate: { message: Message; from: N | null }[] | null = null
 
-  /** The newest epoch of which this node's subscribers have got a message. */
+  /** The place of the newest message that this node's subscribers have got. */
   seenEpoch = 0
+  seenOffset = 0
   /** The newest sequence that they have got of the origin that published last, and of others. */
   takenOrigin: object | null = null
   takenSequence = 0
@@ -75,6 +76,8 @@ export class TopicTable<N extends object> {
   readonly #topics = new Map<string, Topic<N>>()
   readonly #shardLevels: number
   readonly #topicsMax: number
+  /** Topics dropped so far. */
+  evictions = 0
 
   constructor(shardLevels: number, topicsMax: number) {
     this.#shardLevels = shardLevels
@@ -111,6 +114,7 @@ export class TopicTable<N extends object> {
       this.#topics.delete(name)
       if (topic.gate === null && (!topic.used || looked === 64)) {
         topic.evicted = true
+        this.evictions++
         continue
       }
       topic.used = false
