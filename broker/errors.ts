@@ -40,7 +40,10 @@ export class ShoalError extends Error {
     const detail = Object.entries(fields)
       .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
       .join(', ')
-    super(detail === '' ? ERRORS[code].text : `${ERRORS[code].text}: ${detail}`, cause === undefined ? {} : { cause })
+    super(
+      detail === '' ? ERRORS[code].text : `${ERRORS[code].text}: ${detail}`,
+      cause === undefined ? {} : { cause }
+    )
     this.name = 'ShoalError'
     this.code = code
     this.retryable = ERRORS[code].retryable

@@ -69,7 +69,14 @@ export class Message {
   mqtt5End: number
   json: Uint8Array | null
 
-  constructor(topic: TopicName, buffer: Uint8Array, payloadStart: number, payloadEnd: number, qos: QoS, retain: boolean) {
+  constructor(
+    topic: TopicName,
+    buffer: Uint8Array,
+    payloadStart: number,
+    payloadEnd: number,
+    qos: QoS,
+    retain: boolean
+  ) {
     this.topic = topic
     this.buffer = buffer
     this.payloadStart = payloadStart
@@ -107,7 +114,14 @@ export class Message {
 
   /** A copy that shares no memory with the chunk that was read: for messages that are kept. */
   detached(): Message {
-    const copy = new Message(this.topic, noBytes, 0, this.payloadEnd - this.payloadStart, this.qos, this.retain)
+    const copy = new Message(
+      this.topic,
+      noBytes,
+      0,
+      this.payloadEnd - this.payloadStart,
+      this.qos,
+      this.retain
+    )
     copy.buffer = this.buffer.slice(this.payloadStart, this.payloadEnd)
     copy.properties = this.properties === null ? null : this.properties.slice()
     copy.origin = this.origin

@@ -22,6 +22,8 @@ export class Peer {
   /** Declared dead or gone for good; a new instance, or its return, is another Peer. */
   gone = false
 
+  /** We had lost sight of it, or it of us: until all agree, it may have been ordering topics of any owner. */
+  returned = false
   /** Known from gossip, not only by its link. */
   wasMember = false
 

@@ -93,6 +93,7 @@ export class Rebalancing {
    */
   wasDropped(peer: Peer): void {
     const { view, self, options, log } = this.#router
+    peer.returned = true
     if (!view.ring.ids.includes(self.id)) return
     log.warn({ member: peer.id }, 'this node was taken for dead')
     const nodes = view.ring.ids.map(id => ({ id }))

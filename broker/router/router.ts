@@ -116,6 +116,7 @@ export class Router {
       this.rebalancing.peerLost(known)
     }
     const peer = new Peer(id, this.origins.get(instance), this.hybridClock.next(), false)
+    peer.returned = peer.origin.deliverSession !== 0
     this.view.peers.set(id, peer)
     this.view.touch()
     return peer

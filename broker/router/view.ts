@@ -4,7 +4,8 @@
 //
 //   gained   an earlier ring gave it to another node: subscribers may still be announcing themselves here,
 //            so messages are kept for them, and acknowledgements are held back
-//   gated    that other node lives and has not yet said so: it may still be ordering, so we do not
+//   gated    that other node lives and has not yet said so: it may still be ordering, so we do not. The same for a
+//            node that was out of sight and came back
 //   held     we publish to it, and its old owner has not yet confirmed what we sent it before
 import type { Ring } from '../ring/ring.ts'
 import type { Topic } from '../topics/topic.ts'
@@ -51,6 +52,7 @@ export class View {
   /** Every member has said that its part for this ring is in. */
   settle(): void {
     this.#earlier = []
+    for (const peer of this.peers.values()) peer.returned = false
     this.touch()
   }
 
@@ -94,6 +96,7 @@ export class View {
   }
 
   #isGated(hash: number): boolean {
+    for (const peer of this.peers.values()) if (peer.returned && peer.saidIn !== this.ring.digest) return true
     for (const ring of this.#earlier) {
       const index = ring.ownerIndex(hash)
       if (index === -1) continue

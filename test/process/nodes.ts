@@ -1,6 +1,6 @@
 // Real nodes on loopback, each a process: started on free ports, asked over HTTP, and hurt by signals. None
 // outlives its scope.
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { BrokerStatus, MemberStatus } from '../../broker/broker.ts'
 import { eventually } from '../support/eventually.ts'
@@ -53,6 +53,15 @@ export class NodeProcess {
     return node
   }
 
+  /** The ports of TCP, by what they are for. */
+  get ports(): readonly (readonly [string, number])[] {
+    return [
+      ['MQTT', this.mqttPort],
+      ['HTTP', this.httpPort],
+      ['cluster', this.clusterPort]
+    ]
+  }
+
   get webSocketUrl(): string {
     return `ws://127.0.0.1:${this.httpPort}/`
   }
@@ -74,6 +83,11 @@ export class NodeProcess {
   get residentBytes(): number {
     const status = readFileSync(`/proc/${this.#child.pid}/status`, 'utf8')
     return Number(status.match(/^VmRSS:\s+(\d+) kB$/m)?.[1] ?? Number.NaN) * 1024
+  }
+
+  /** Sockets and files that it has open. */
+  get openFiles(): number {
+    return readdirSync(`/proc/${this.#child.pid}/fd`).length
   }
 
   async request(path: string, init: RequestInit = {}): Promise<Response> {
