@@ -69,9 +69,7 @@ export class History {
     for (const { name, at } of watcher.received) {
       const sent = this.sent.get(name)
       if (sent === undefined) continue
-      const isDoubtful = this.doubts.some(
-        ({ node, from, until }) => node === watcher.node && from <= at && at <= until
-      )
+      const isDoubtful = this.doubts.some(({ from }) => from <= at)
       const key = `${sent.publisher}/${sent.topic}`
       const strict = last.get(isDoubtful ? `${key}/${sent.qos}` : key) ?? -1
       if (sent.number < strict) found.push(`${watcher.id} got ${name} after number ${strict}`)
