@@ -4,16 +4,7 @@ import type { ShoalError } from '../../broker/errors.ts'
 import { type Link, Links, type LinksEvents, type LinksOptions } from '../../broker/link/index.ts'
 import type { Runtime } from '../../broker/runtime/runtime.ts'
 import { Simulation } from '../simulation/simulation.ts'
-import { SimulatedStream } from '../simulation/stream.ts'
 import { during, messageOf, Recorder } from './support.ts'
-
-// A simulated connection can be opened and reset in one event, before `connect` has handed it over and anyone could
-// listen; a real one cannot.
-const { attach } = SimulatedStream.prototype
-SimulatedStream.prototype.attach = function (incoming, opened): void {
-  this.on('error', () => {})
-  attach.call(this, incoming, opened)
-}
 
 const PORT = 7979
 

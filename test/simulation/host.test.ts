@@ -155,6 +155,43 @@ test('a paused process runs nothing while its kernel accepts, and does all that 
   assert.deepEqual(far.events, ['B accepted', 'timer', 'B !'])
 })
 
+test('a connection that was reset before it was handed over is handed over first, wherever its segments waited', async () => {
+  const near = { pause: new Set<string>(), block: new Set<string>(), timeout: new Set<string>() }
+  for (const fault of ['pause', 'block', 'timeout'] as const) {
+    for (let seed = 0; seed < 20; seed++) near[fault].add(await opensAndResets(seed, fault))
+  }
+  const handedOver = ['opened,ECONNRESET,close', 'opened,end']
+  assert.deepEqual([...near.pause].sort(), handedOver)
+  assert.deepEqual([...near.block].sort(), handedOver)
+  assert.deepEqual([...near.timeout], ['ETIMEDOUT'])
+})
+
+/** A connects to B, which accepts and crashes while A is stopped, cannot be reached, or both for longer than A waits. */
+async function opensAndResets(seed: number, fault: 'pause' | 'block' | 'timeout'): Promise<string> {
+  const simulation = new Simulation({ seed })
+  const [a, b] = [simulation.host(A), simulation.host(B)]
+  const far = await serve(simulation, b.runtime)
+  const events: string[] = []
+  const timeoutMs = fault === 'timeout' ? 100 : 5000
+  a.runtime.network.connect({ host: B, port: 1 }, timeoutMs).then(
+    stream => {
+      events.push('opened')
+      watch(stream, what => events.push(what))
+    },
+    (error: NodeJS.ErrnoException) => events.push(`${error.code}`)
+  )
+  if (fault !== 'pause') simulation.block([B], [A])
+  await simulation.until(() => far.stream !== null, 100)
+  if (fault !== 'block') a.pause()
+  await simulation.run(200)
+  b.crash()
+  simulation.heal()
+  await simulation.run(1000)
+  a.resume()
+  await simulation.run(1000)
+  return events.join()
+}
+
 test('the buffers of a paused process are bounded', async () => {
   const simulation = new Simulation({ seed: 1 })
   const host = simulation.host(B)

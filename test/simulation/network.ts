@@ -90,20 +90,22 @@ export class SimulatedNetwork implements Network {
     let client: SimulatedStream | null = null
     const timers = [
       timeline.at(timeline.now + timeoutMs, here.host, 'connect timeout', () =>
-        settle(() => fail('ETIMEDOUT'))
+        this.#process.enter(() => fail('ETIMEDOUT'))
       )
     ]
 
+    // Both run inside the process: what comes first there is the answer, also where it was stopped meanwhile.
     const settle = (run: () => void): void => {
       if (!pending) return
       pending = false
       for (const timer of timers) timeline.cancel(timer)
-      this.#process.enter(run)
+      run()
     }
-    const fail = (code: string): void => {
-      client?.disown()
-      reject(systemError(code, 'connect', where))
-    }
+    const fail = (code: string): void =>
+      settle(() => {
+        client?.disown()
+        reject(systemError(code, 'connect', where))
+      })
     const attempt = (): void => {
       if (target === undefined || client !== null || this.#fabric.blocked(here.host, target.host)) return
       const wait = this.#fabric.segmentDelay(here.host, target.host)
@@ -119,7 +121,7 @@ export class SimulatedNetwork implements Network {
     const refuse = (kernel: Kernel): void => {
       const wait = this.#fabric.segmentDelay(kernel.host, here.host)
       timeline.at(timeline.now + wait, here.host, 'refused', () => {
-        if (!this.#fabric.blocked(kernel.host, here.host)) settle(() => fail('ECONNREFUSED'))
+        if (!this.#fabric.blocked(kernel.host, here.host)) this.#process.enter(() => fail('ECONNREFUSED'))
       })
     }
 
@@ -130,7 +132,7 @@ export class SimulatedNetwork implements Network {
     }
   }
 
-  /** Makes both ends. `opened` is called when the acceptance has come back to this side. */
+  /** Makes both ends. `opened` is called inside the process when the acceptance has come back to this side. */
   #establish(
     kernel: Kernel,
     listener: SimulatedListener,

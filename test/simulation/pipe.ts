@@ -23,6 +23,8 @@ export class Pipe implements Stalled {
   #written: (() => void) | null = null
   #inFlight = 0
   #lastArrival = 0
+  /** Stalled segments are being let through, each in an event of its own. */
+  #passing = false
 
   constructor(fabric: Fabric, from: string, to: string, receive: (segment: Segment) => void) {
     this.#fabric = fabric
@@ -66,9 +68,9 @@ export class Pipe implements Stalled {
   }
 
   retry(): void {
-    if (this.#stalled.length === 0 || this.#fabric.blocked(this.from, this.to)) return
+    if (this.#passing || this.#stalled.length === 0 || this.#fabric.blocked(this.from, this.to)) return
     this.#fabric.unstall(this)
-    for (const segment of this.#stalled.splice(0)) this.#receive(segment)
+    this.#passOne()
   }
 
   #sendUnsent(): void {
@@ -99,6 +101,24 @@ export class Pipe implements Stalled {
     const at = Math.max(this.#lastArrival, timeline.now + this.#fabric.segmentDelay(this.from, this.to))
     this.#lastArrival = at
     timeline.at(at, this.to, 'segment', () => this.#arrive(segment))
+  }
+
+  // One segment an event, so that promises settle between them as they do elsewhere: a connection that was opened
+  // and reset behind a partition is handed over before the reset is heard of.
+  #passOne(): void {
+    const segment = this.#stalled.shift()
+    this.#passing = this.#stalled.length > 0
+    if (this.#passing) {
+      const { timeline } = this.#fabric
+      timeline.at(timeline.now, this.to, 'segment', () => this.#passNext())
+    }
+    if (segment !== undefined) this.#receive(segment)
+  }
+
+  #passNext(): void {
+    this.#passing = false
+    if (this.#fabric.blocked(this.from, this.to)) this.#fabric.stall(this)
+    else this.#passOne()
   }
 
   #arrive(segment: Segment): void {

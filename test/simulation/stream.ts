@@ -149,7 +149,9 @@ export class SimulatedStream extends Duplex {
     this.#out.discardUnsent()
     if (this.#gone) return
     this.#arrived = []
-    this.#process.enter(() => this.destroy(systemError('ECONNRESET', 'read', '')))
+    this.#process.enter(() => {
+      if (!this.#gone) this.destroy(systemError('ECONNRESET', 'read', ''))
+    })
   }
 
   #pump(): void {
