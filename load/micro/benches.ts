@@ -1,6 +1,8 @@
 // All benches there are. A part of the hot path that is changed brings its figure from here.
 import type { Bench } from './bench.ts'
+import { linkBenches } from './link.bench.ts'
+import { mqttBenches } from './mqtt.bench.ts'
 import { ringBenches } from './ring.bench.ts'
 import { topicsBenches } from './topics.bench.ts'
 
-export const BENCHES: readonly Bench[] = [...ringBenches, ...topicsBenches]
+export const BENCHES: readonly Bench[] = [...ringBenches, ...topicsBenches, ...linkBenches, ...mqttBenches]

@@ -21,7 +21,7 @@ function runBenches(part: string, update: boolean): void {
     const time = figures.nanoseconds.toPrecision(3).padStart(8)
     const note = moved(figures, baseline?.benches[bench.name])
     process.stdout.write(
-      `${bench.name.padEnd(48)}${time} ns ${String(figures.bytes).padStart(6)} bytes  ${note}\n`
+      `${bench.name.padEnd(60)}${time} ns ${String(figures.bytes).padStart(6)} bytes  ${note}\n`
     )
   }
   if (update) writeBaseline(baselineFile, baseline, measured)
