@@ -63,9 +63,20 @@ export function jsonAnswer(
   return { status, type: JSON_TYPE, body: `${JSON.stringify(value)}\n`, headers }
 }
 
-/** Writes the answer. The response must not be used afterwards. */
+/**
+ * Writes the answer. The response must not be used afterwards. A body that the socket does not take is unfinished, and
+ * the library closes a connection that sends its next request before: else one that asks and never reads would fill
+ * the memory with answers.
+ */
 export function respond(res: HttpResponse, { status, type, body, headers }: Answer): void {
-  writeHead(res, status, type, headers, () => res.end(body))
+  const bytes = typeof body === 'string' ? Buffer.from(body) : body
+  writeHead(res, status, type, headers, () => {
+    if (bytes.length === 0) return res.end()
+    const [, isDone] = res.tryEnd(bytes, bytes.length)
+    if (isDone) return
+    res.onAborted(() => {})
+    res.onWritable(offset => res.tryEnd(bytes.subarray(offset), bytes.length)[0])
+  })
 }
 
 /**

@@ -14,7 +14,7 @@ for (const [fault, { title }] of Object.entries(FAULTS)) {
     if (!requireTool(t, 'mosquitto_sub') || !requireTool(t, 'chromium')) return
     const figures = await failover(t, { fault: fault as FaultName, browser: await startBrowser(t) })
     tell(t, figures)
-    assert.ok(figures.movedTopics > 0, 'some topics change their owner')
+    if (fault !== 'none') assert.ok(figures.movedTopics > 0, 'some topics change their owner')
     for (const { name, published, acknowledged } of figures.publishers) {
       assert.equal(acknowledged, published, `${name}: all is acknowledged`)
     }

@@ -33,7 +33,7 @@ export interface FailoverFigures {
   readonly fault: FaultName
   /** From the fault until the survivors were of one mind again, in ms. */
   readonly settledMs: number
-  /** Of all topics under load, how many the node with the fault owned before; for a join: owns after. */
+  /** Of all topics under load, how many had another owner after the fault; of a pause, while it lasted. */
   readonly movedTopics: number
   readonly publishers: readonly ({ readonly name: string } & Acknowledgements)[]
   readonly subscribers: readonly ({ readonly name: string; readonly interruptions: number } & Reckoning)[]
@@ -77,9 +77,9 @@ export async function failover(scope: Scope, options: FailoverOptions): Promise<
 
   const log = publishers.flatMap(publisher => publisher.log)
   const movedTopics =
-    fault === 'join'
-      ? changed(owners, await ownersOf(a, all))
-      : owners.filter(owner => owner === victim.id).length
+    fault === 'pause'
+      ? owners.filter(owner => owner === victim.id).length
+      : changed(owners, await ownersOf(a, all))
   return {
     fault,
     settledMs,

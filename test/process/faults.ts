@@ -19,12 +19,18 @@ export interface Fault {
   happen(cluster: Cluster): Promise<void>
 }
 
-export type FaultName = 'kill' | 'pause' | 'stop' | 'join'
+export type FaultName = 'none' | 'kill' | 'pause' | 'stop' | 'join'
 
 /** The `lan` preset takes 6 s to give a verdict; a loaded machine is slower. */
 const VERDICT_MS = 30_000
 
 export const FAULTS: Readonly<Record<FaultName, Fault>> = {
+  none: {
+    title: 'nothing happens',
+    async happen({ survivors, victim }) {
+      await agreed([...survivors, victim])
+    }
+  },
   kill: {
     title: 'an owner is killed (kill -9)',
     async happen({ survivors, victim }) {

@@ -110,7 +110,6 @@ test('nonsense after a proper beginning', async t => {
 })
 
 test('lengths beyond every bound', async t => {
-  const post = 'POST /publish HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000000000\r\n\r\n'
   const continued = join(hex('00feffff00000000'), FILLER)
   const tooLong: readonly Conversation[] = [
     ['a CONNECT of 256 MiB', node.mqttPort, NOTHING, join(hex('10ffffff7f'), FILLER)],
@@ -130,21 +129,9 @@ test('lengths beyond every bound', async t => {
       NOTHING,
       join(Buffer.from('GET / HTTP/1.1\r\nHost: '), ...some(16, () => FILLER))
     ],
-    ['a body of a petabyte', node.httpPort, NOTHING, join(Buffer.from(post), FILLER)],
-    ['a HELLO of 16 MiB', node.clusterPort, NOTHING, join(hex('ffffff01'), FILLER)],
-    [
-      'a frame of 16 MiB, and then silence',
-      node.clusterPort,
-      linkOpening(++links),
-      join(hex('ffffff21'), FILLER)
-    ]
+    ['a HELLO of 16 MiB', node.clusterPort, NOTHING, join(hex('ffffff01'), FILLER)]
   ]
-  const closed = tooLong.map(async ([what, port, beginning, bytes]) => {
-    const socket = await begin(t, port, beginning)
-    socket.write(bytes)
-    await closedByNode(socket, what)
-  })
-  await Promise.all(closed)
+  await Promise.all(tooLong.map(conversation => toItsEnd(t, conversation)))
   await unharmed(t)
 })
 
@@ -190,15 +177,15 @@ test('clients that send one byte a second, and others that send nothing or half 
       closed.push(closedByNode(await open(t, port), `a silent connection to ${name}`))
     }
   }
-  for (const beginning of [
-    httpPublish().subarray(0, 40),
-    httpPublish().subarray(0, -1),
-    webSocketUpgrade()
-  ]) {
-    const socket = await open(t, node.httpPort)
-    socket.write(beginning)
-    closed.push(closedByNode(socket, `${beginning.length} bytes of HTTP`))
-  }
+  const endless = 'POST /publish HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000000000\r\n\r\n'
+  const halves: readonly Conversation[] = [
+    ['half a header', node.httpPort, NOTHING, httpPublish().subarray(0, 40)],
+    ['all but the last byte of a body', node.httpPort, NOTHING, httpPublish().subarray(0, -1)],
+    ['the start of a petabyte', node.httpPort, NOTHING, join(Buffer.from(endless), FILLER)],
+    ['a WebSocket that says nothing', node.httpPort, webSocketUpgrade(), NOTHING],
+    ['the start of a frame of 16 MiB', node.clusterPort, linkOpening(++links), join(hex('ffffff21'), FILLER)]
+  ]
+  for (const half of halves) closed.push(toItsEnd(t, half))
   const slow = [mqttConnect(4, 'slow'), webSocketUpgrade(), linkOpening(++links)]
   for (const [index, [name, port]] of node.ports.entries()) {
     const socket = await open(t, port)
@@ -277,6 +264,13 @@ function lines(): Buffer {
     return JSON.stringify({ t, ...Object.fromEntries(fields) })
   }
   return webSocketFrame(['{"t":"connect","version":1}', ...some(10, request), '['].join('\n'))
+}
+
+/** Settles when the node has closed the connection. */
+async function toItsEnd(t: TestContext, [what, port, beginning, bytes]: Conversation): Promise<void> {
+  const socket = await begin(t, port, beginning)
+  socket.write(bytes)
+  await closedByNode(socket, what)
 }
 
 /** Until it has sent all, or is closed. */

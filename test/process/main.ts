@@ -1,6 +1,6 @@
 // The failover cases as a program that prints their figures, as Markdown:
 //
-//   node dist/test/process/main.js [--case kill|pause|stop|join] [--rounds N] [--preset lan|local|wan]
+//   node dist/test/process/main.js [--case none|kill|pause|stop|join] [--rounds N] [--preset lan|local|wan]
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
 import { findTool } from '../support/tools.ts'
@@ -70,30 +70,53 @@ function isBad({ publishers, subscribers }: FailoverFigures): boolean {
 
 function print(all: readonly FailoverFigures[]): void {
   console.log(
-    `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}, preset ${values.preset}`
+    `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.version}, preset ${values.preset}.`
   )
   console.log(
-    `2,000 messages a second over 50 topics and 200 over 5, QoS 1, ${rounds} round(s) of each case\n`
+    '2,000 messages a second over 50 topics and 200 over 5, QoS 1, so that a topic has one every 25 ms.'
   )
+  console.log(`Messages are those of ${rounds} round(s) together, times in ms are of each round.\n`)
   row(SUBSCRIBER_COLUMNS)
   row(SUBSCRIBER_COLUMNS.map(() => '---'))
-  for (const { fault, subscribers } of all) {
-    for (const each of subscribers) {
-      const { received, lost, duplicated, reordered, longestGapMs, longestTopicGapMs } = each
-      row([fault, each.name, received, lost, duplicated, reordered, longestGapMs, longestTopicGapMs])
+  for (const fault of faults) {
+    const subscribers = all.filter(each => each.fault === fault).flatMap(each => each.subscribers)
+    for (const same of byName(subscribers)) {
+      const counts = [
+        sum(same, 'received'),
+        sum(same, 'lost'),
+        sum(same, 'duplicated'),
+        sum(same, 'reordered')
+      ]
+      row([fault, same[0]!.name, ...counts, each(same, 'longestGapMs'), each(same, 'longestTopicGapMs')])
     }
   }
   console.log('')
   row(PUBLISHER_COLUMNS)
   row(PUBLISHER_COLUMNS.map(() => '---'))
-  for (const { fault, movedTopics, settledMs, publishers } of all) {
-    for (const { name, published, acknowledged, longestGapMs, longestWaitMs } of publishers) {
-      const unacknowledged = published - acknowledged
-      row([fault, movedTopics, settledMs, name, published, unacknowledged, longestGapMs, longestWaitMs])
+  for (const fault of faults) {
+    const rounds = all.filter(each => each.fault === fault)
+    for (const same of byName(rounds.flatMap(round => round.publishers))) {
+      const unacknowledged = sum(same, 'published') - sum(same, 'acknowledged')
+      const times = [each(same, 'longestGapMs'), each(same, 'longestWaitMs')]
+      const ring = [each(rounds, 'movedTopics'), each(rounds, 'settledMs')]
+      row([fault, ...ring, same[0]!.name, sum(same, 'published'), unacknowledged, ...times])
     }
   }
-  const complaints = all.flatMap(each => each.complaints.map(text => `- ${each.fault}: ${text}`))
+  const complaints = all.flatMap(({ fault, complaints }) => complaints.map(text => `- ${fault}: ${text}`))
   if (complaints.length > 0) console.log(`\nWhat the nodes warned of:\n\n${complaints.join('\n')}`)
+}
+
+function byName<T extends { readonly name: string }>(all: readonly T[]): T[][] {
+  const names = [...new Set(all.map(({ name }) => name))]
+  return names.map(name => all.filter(one => one.name === name))
+}
+
+function sum<K extends string>(all: readonly Readonly<Record<K, number>>[], field: K): number {
+  return all.reduce((total, one) => total + one[field], 0)
+}
+
+function each<K extends string>(all: readonly Readonly<Record<K, number>>[], field: K): string {
+  return all.map(one => one[field]).join(', ')
 }
 
 function row(cells: readonly (string | number)[]): void {
