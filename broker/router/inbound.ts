@@ -9,9 +9,10 @@ import { integer } from './control.ts'
 import type { Origin } from './origin.ts'
 import type { Peer } from './peer.ts'
 import type { Router } from './router.ts'
+import { SequenceWindow } from './sequence-window.ts'
 
 /** An acknowledgement for more messages than can be under way is from a peer that has lost its senses. */
-const ACK_RANGE_MAX = 1 << 18
+const ACK_RANGE_MAX = SequenceWindow.size
 
 export class Inbound implements LinksEvents {
   readonly #router: Router

@@ -3,6 +3,7 @@
 import type { Message, OriginName } from '../message.ts'
 import type { Peer } from './peer.ts'
 import type { Pending } from './pending.ts'
+import { SequenceMap } from './sequence-map.ts'
 import { SequenceWindow } from './sequence-window.ts'
 
 /** A message this node has sent to another that it believed to be the owner, and has no acknowledgement for. */
@@ -21,16 +22,24 @@ export class Outgoing {
   }
 }
 
+/** A Map, or for the messages of this node a SequenceMap. */
+export interface OutgoingTable extends Iterable<[number, Outgoing]> {
+  readonly size: number
+  get(sequence: number): Outgoing | undefined
+  set(sequence: number, outgoing: Outgoing): unknown
+  delete(sequence: number): void
+}
+
 export class Origin implements OriginName {
   readonly instance: string
   /** Numbers that this node has ordered, as owner. */
   readonly ordered = new SequenceWindow()
   /** Numbers that this node's subscribers have got. */
   readonly taken = new SequenceWindow()
-  /** Ordered here, not yet taken by all. */
-  readonly pending = new Map<number, Pending>()
-  /** Sent on from here, not yet acknowledged; in order of sequence. */
-  readonly outgoing = new Map<number, Outgoing>()
+  /** Ordered here, not yet taken by all. Numbers that no honest node has under way at once are not noted. */
+  readonly pending = new SequenceMap<Pending>(SequenceWindow.size)
+  /** Sent on from here, not yet acknowledged; in the order in which they came. */
+  readonly outgoing: OutgoingTable
 
   /** The row of deliveries that this instance, as owner, sends here: which one, and how many were taken. */
   deliverSession = 0
@@ -39,8 +48,9 @@ export class Origin implements OriginName {
   /** Peers that stand for this instance now; while there is one it is not forgotten. */
   users = 0
 
-  constructor(instance: string) {
+  constructor(instance: string, outgoing: OutgoingTable = new Map()) {
     this.instance = instance
+    this.outgoing = outgoing
   }
 }
 
@@ -48,8 +58,10 @@ export class OriginTable {
   readonly #origins = new Map<string, Origin>()
   readonly #originsMax: number
 
-  constructor(originsMax = 512) {
+  /** `self` is this node's own; it is never forgotten, since a Peer stands for it. */
+  constructor(self: Origin, originsMax = 512) {
     this.#originsMax = originsMax
+    this.#origins.set(self.instance, self)
   }
 
   /** The one object for an instance. The longest known are forgotten first, when they have nothing under way. */

@@ -27,7 +27,6 @@ const FENCE_GIVE_UP_MS = 10_000
 export class Publishing {
   readonly #router: Router
   #sequence = 0
-  #oldest = 1
   /** Behind a fence, without an owner, or without a link to it or room on it; in the order in which they came. */
   #held: { topic: Topic<Peer>; message: Message; from: Peer | null; outgoing: Outgoing | null }[] = []
   #whenDrained: (() => void)[] = []
@@ -179,7 +178,7 @@ export class Publishing {
   /** A link to `peer` is up: it gets again, in order, what it has not acknowledged, and then what waited for the link. */
   resend(peer: Peer): void {
     for (const origin of this.#router.origins.values()) {
-      for (const outgoing of origin.outgoing.values()) {
+      for (const [, outgoing] of origin.outgoing) {
         if (outgoing.via === peer && !outgoing.held) peer.link?.publish(outgoing.message)
       }
     }
@@ -362,11 +361,8 @@ export class Publishing {
 
   /** The numbers under way are not further apart than the window, so that receivers can remember them all. */
   get #windowOpen(): boolean {
-    const { self, options } = this.#router
-    if (this.#sequence - this.#oldest < options.publishWindow) return true
-    const oldest = self.origin.outgoing.keys().next()
-    this.#oldest = oldest.done === true ? this.#sequence + 1 : oldest.value
-    return this.#sequence - this.#oldest < options.publishWindow
+    const { outgoing, options } = this.#router
+    return outgoing.size === 0 || this.#sequence - outgoing.first < options.publishWindow
   }
 
   /** What a fenced node gives back, or passes on, is what the fence waits for. */

@@ -16,11 +16,12 @@ import { Delivering } from './deliver.ts'
 import { HybridClock } from './hybrid-clock.ts'
 import { Inbound } from './inbound.ts'
 import { Ordering } from './order.ts'
-import { OriginTable } from './origin.ts'
+import { Origin, OriginTable, type Outgoing } from './origin.ts'
 import { Peer } from './peer.ts'
 import { Publishing } from './publish.ts'
 import { Rebalancing } from './rebalance.ts'
 import { Scanning } from './retained.ts'
+import { SequenceMap } from './sequence-map.ts'
 import { Subscribing } from './subscribe.ts'
 import { View } from './view.ts'
 
@@ -59,7 +60,9 @@ export class Router {
   readonly counters = new Counters()
   readonly control = new Control()
   readonly hybridClock: HybridClock
-  readonly origins = new OriginTable()
+  readonly origins: OriginTable
+  /** Messages of this node that other nodes have not acknowledged. */
+  readonly outgoing = new SequenceMap<Outgoing>()
   readonly topics: TopicTable<Peer>
   readonly subscriptions = new SubscriptionTable()
   readonly routes = new RouteTable<Peer>()
@@ -97,7 +100,9 @@ export class Router {
       retainedMax: options.retainedMax,
       retainedBytesMax: options.retainedBytesMax
     })
-    this.self = new Peer(id, this.origins.get(instance), 0, true)
+    const origin = new Origin(instance, this.outgoing)
+    this.origins = new OriginTable(origin)
+    this.self = new Peer(id, origin, 0, true)
     this.view = new View(this.self, new Ring([], options.replicaPoints))
     this.delivering = new Delivering(this)
     this.ordering = new Ordering(this)

@@ -11,6 +11,8 @@ const NUMBERS = 1 << 18
 const MASK = NUMBERS - 1
 
 export class SequenceWindow {
+  /** Numbers it remembers. */
+  static readonly size = NUMBERS
   #bits: Uint32Array | null = null
   #highest = 0
 
