@@ -1,6 +1,7 @@
 // Every option of a node, in one table: name, kind, default, bounds, why. The option file, the
 // environment, the command line, the documentation and the type `Config` all come from it.
 import { environmentLayer, fileLayer, type Layer, OptionError, resolve } from './layers.ts'
+import { MESSAGE_BYTES_MAX } from './message.ts'
 import {
   bytes,
   choice,
@@ -50,7 +51,7 @@ export const OPTIONS = {
   ),
   origins: list(
     64,
-    'Web origins whose pages may connect and publish, `https://app.example.org`, besides pages of this very host; `*` is all.',
+    'Web origins whose pages may connect and publish, as `https://app.example.org`, or `*` for any. None given: only pages of this very host; programs that are no browsers always may.',
     {
       pattern: /^(?:https?:\/\/[^\s/,]{1,255}|\*)$/,
       allowed: 'https://host or *'
@@ -99,8 +100,8 @@ export const OPTIONS = {
   packetBytesMax: bytes(
     1 * MiB,
     1 * KiB,
-    256 * MiB,
-    'The largest MQTT packet, WebSocket message or HTTP body that is accepted.'
+    MESSAGE_BYTES_MAX,
+    'The largest MQTT packet, WebSocket message or HTTP body that is accepted; a message must fit into one frame between nodes.'
   ),
   subscriptionsMax: integer(10_000, 1, 10_000_000, 'Subscriptions of one client; one more is refused.'),
   receiveMaximum: integer(

@@ -8,6 +8,12 @@
 
 export type QoS = 0 | 1 | 2
 
+/**
+ * What a message may have of topic, properties and payload together, in bytes: a frame between two nodes carries
+ * 16 MiB, of which 64 KiB are left for what stands around them. Gateways accept no larger packets and bodies.
+ */
+export const MESSAGE_BYTES_MAX = 16 * 1024 * 1024 - 64 * 1024
+
 /** A topic name as a node knows it: one object a topic, so that it can be compared and looked up by identity. */
 export interface TopicName {
   readonly name: string

@@ -14,10 +14,14 @@ import { SCENARIOS, type ScenarioName } from './plan.ts'
 import { consoleProgress, summary } from './report/console.ts'
 import { htmlReport } from './report/html.ts'
 import { run } from './run.ts'
+import { soakMain } from './soak.ts'
 
 function help(): string {
   const scenarios = Object.entries(SCENARIOS).map(([name, means]) => `  ${name.padEnd(12)} ${means}`)
   scenarios.push(`  ${'connect'.padEnd(12)} idle connections: opened, held, reopened; what each costs`)
+  scenarios.push(
+    `  ${'soak'.padEnd(12)} three nodes of Shoal under full load for ten minutes: memory, and every message`
+  )
   const compared = `  ${'compare'.padEnd(12)} brokers side by side: ${Object.keys(BROKERS).join(', ')}`
   const rows = Object.entries(ROWS).map(([name, { title }]) => `  ${name.padEnd(18)} ${title}`)
   return [
@@ -62,13 +66,14 @@ export async function main(args: readonly string[]): Promise<number> {
       return raw.help === true ? 0 : 2
     }
     if (scenario === 'websocket') raw.url ??= ['ws://127.0.0.1:8080']
+    if (scenario === 'soak') return await soakMain(raw)
     const options = checkOptions(raw)
     if (scenario === 'compare') return await compareMain(raw, options)
     if (scenario === 'connect') return await runConnect(options)
     if (!Object.hasOwn(SCENARIOS, scenario)) {
       throw new ShoalError('OPTION_INVALID', {
         scenario,
-        allowed: [...Object.keys(SCENARIOS), 'connect', 'compare'].join(', ')
+        allowed: [...Object.keys(SCENARIOS), 'connect', 'soak', 'compare'].join(', ')
       })
     }
     return await runScenario(scenario as ScenarioName, options)

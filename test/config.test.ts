@@ -6,6 +6,7 @@ import { defaultOptions } from '../broker/broker.ts'
 import { type Config, isLoopback, OPTIONS, readConfig } from '../broker/config.ts'
 import { ShoalError } from '../broker/errors.ts'
 import { environmentNameOf, flagOf, type Given } from '../broker/layers.ts'
+import { MESSAGE_BYTES_MAX } from '../broker/message.ts'
 import {
   bytes,
   choice,
@@ -138,10 +139,23 @@ test('a node that owns no topics needs to be told of others', () => {
 })
 
 test('a client must be able to get the largest packet', () => {
-  const given = { packetBytesMax: '64MiB', outboxBytesMax: '1MiB' }
+  const given = { packetBytesMax: '8MiB', outboxBytesMax: '1MiB' }
   assert.match(
     refusal(() => readConfig({ flags: flags(given) })),
     /outboxBytesMax.*packetBytesMax/
+  )
+})
+
+test('a packet may not be larger than a message between nodes', () => {
+  const largest = String(MESSAGE_BYTES_MAX)
+  const room = { outboxBytesMax: '16MiB', queueBytesMax: '16MiB' }
+  assert.equal(
+    readConfig({ flags: flags({ ...room, packetBytesMax: largest }) }).packetBytesMax,
+    16 * 2 ** 20 - 2 ** 16
+  )
+  assert.match(
+    refusal(() => readConfig({ flags: flags({ ...room, packetBytesMax: '16MiB' }) })),
+    /packet-bytes-max is "16MiB", but must be bytes, or with a unit, from 1KiB to 16320KiB/
   )
 })
 

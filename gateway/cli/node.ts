@@ -99,7 +99,7 @@ async function openWeb(
 ): Promise<WebListener> {
   const options = { ...webOptions(config), port }
   try {
-    return await listenWeb(broker, options, transport => gateway.accept(transport))
+    return await listenWeb(broker, options, transport => gateway.accept(transport), gateway.counters)
   } catch (error) {
     // The library does not say why it cannot listen: let the system say it.
     throw cannotListen(

@@ -21,13 +21,27 @@ export interface PublishRequest {
   isBatch: boolean
 }
 
-/** Throws BAD_REQUEST, TOPIC_INVALID, LIMIT_EXCEEDED (a batch of more than `batchMax`). Publishes nothing. */
+/** Most messages of a batch, and most bytes of one payload. */
+export interface PublishLimits {
+  batchMax: number
+  payloadBytesMax: number
+}
+
+/** Throws BAD_REQUEST, TOPIC_INVALID, PAYLOAD_TOO_LARGE (one of `limits`). Publishes nothing. */
 export function readPublish(
   broker: Broker,
   target: PublishTarget,
   body: Buffer,
-  batchMax: number
+  limits: PublishLimits
 ): PublishRequest {
+  const request = readMessages(broker, target, body, limits.batchMax)
+  // JSON can grow when it is written anew: 1e20 has 21 digits.
+  const large = request.messages.find(message => message.payloadEnd > limits.payloadBytesMax)
+  if (large === undefined) return request
+  throw new ShoalError('PAYLOAD_TOO_LARGE', { bytes: large.payloadEnd, allowed: limits.payloadBytesMax })
+}
+
+function readMessages(broker: Broker, target: PublishTarget, body: Buffer, batchMax: number): PublishRequest {
   if (target.topic !== undefined) return { messages: [readRaw(broker, target, body)], isBatch: false }
   if (!/^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(target.contentType)) {
     throw bad('content-type', 'application/json, or any other with ?topic= in the URL')

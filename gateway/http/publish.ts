@@ -58,7 +58,8 @@ export class PublishRoute {
     const { broker, options, counters } = this.#gateway
     let request: PublishRequest
     try {
-      request = readPublish(broker, target, body, options.batchMax)
+      const { batchMax, frameBytesMax: payloadBytesMax } = options
+      request = readPublish(broker, target, body, { batchMax, payloadBytesMax })
     } catch (error) {
       if (!(error instanceof ShoalError)) broker.log.error({ error: String(error) }, 'publish failed')
       return exchange.fail(HttpError.from(error))

@@ -2,6 +2,7 @@
 // to write at the end of the tick, and the sweep that finds the silent ones.
 import type { Broker } from '../../broker/broker.ts'
 import { ShoalError } from '../../broker/errors.ts'
+import { MESSAGE_BYTES_MAX } from '../../broker/message.ts'
 import type { Timer } from '../../broker/runtime/clock.ts'
 import { Connection } from './connection.ts'
 import { type MqttCounters, newCounters } from './counters.ts'
@@ -113,7 +114,7 @@ function checkOptions(options: MqttOptions): Readonly<MqttOptions> {
   between(options, 'receiveMaximum', 1, 65_535)
   between(options, 'inflightMax', 1, 65_535)
   between(options, 'keepAliveMaxSeconds', 1, 65_535)
-  between(options, 'packetBytesMax', 128, 268_435_460)
+  between(options, 'packetBytesMax', 128, MESSAGE_BYTES_MAX)
   between(options, 'outboxBytesMax', options.packetBytesMax, Number.MAX_SAFE_INTEGER)
   between(options, 'queueBytesMax', options.packetBytesMax, Number.MAX_SAFE_INTEGER)
   return options

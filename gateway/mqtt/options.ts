@@ -4,7 +4,10 @@
 export interface MqttOptions {
   /** Most connections of this gateway at once; more are closed as they are accepted. */
   connectionsMax: number
-  /** Largest packet taken from a client, in bytes, fixed header included. v5: Maximum Packet Size of CONNACK. */
+  /**
+   * Largest packet taken from a client, in bytes, fixed header included, 128..`MESSAGE_BYTES_MAX`. v5: Maximum Packet
+   * Size of CONNACK.
+   */
   packetBytesMax: number
   /**
    * Most publishes of QoS 1 of one client that are not yet acknowledged, 1..65,535. v5: Receive Maximum of CONNACK,

@@ -11,6 +11,8 @@ import uWS, {
 import { setTimeout } from 'node:timers/promises'
 import type { Broker } from '../../broker/broker.ts'
 import { isLoopback } from '../../broker/config.ts'
+import { ShoalError } from '../../broker/errors.ts'
+import { MESSAGE_BYTES_MAX } from '../../broker/message.ts'
 import { checkAnonymous } from '../auth/anonymous.ts'
 import { HttpRoutes } from '../http/routes.ts'
 import { Connection } from './connection.ts'
@@ -36,7 +38,8 @@ export interface WebListener {
 /**
  * Listens. `acceptMqtt` takes the WebSockets of the `mqtt` subprotocol; without it they are refused. The metrics show
  * `mqttCounters` too, read at each request.
- * Rejects: OPTION_INVALID (anonymous clients beyond loopback, without the option), PORT_IN_USE, or the system's error.
+ * Rejects: OPTION_INVALID (anonymous clients beyond loopback, without the option; frames that no link carries),
+ * PORT_IN_USE, or the system's error.
  */
 export async function listenWeb(
   broker: Broker,
@@ -46,9 +49,19 @@ export async function listenWeb(
 ): Promise<WebListener> {
   const all = { ...WEB_DEFAULTS, ...options }
   checkAnonymous(all.host, all.allowAnonymous)
+  checkFrameBytes(all.frameBytesMax)
   const listener = new Listener(broker, all, acceptMqtt, mqttCounters)
   await listener.listen()
   return listener
+}
+
+function checkFrameBytes(value: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= MESSAGE_BYTES_MAX) return
+  throw new ShoalError('OPTION_INVALID', {
+    option: 'frameBytesMax',
+    value,
+    allowed: `1..${MESSAGE_BYTES_MAX}`
+  })
 }
 
 class Listener implements WebListener {

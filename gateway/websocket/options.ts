@@ -14,7 +14,10 @@ export interface WebOptions {
   origins: readonly string[]
   /** WebSockets at once; more are refused with status 503. */
   connectionsMax: number
-  /** Largest frame of a client and body of a publish, in bytes. A larger frame closes the connection (1009). */
+  /**
+   * Largest frame of a client, body of an HTTP publish, and payload of either, in bytes, at most `MESSAGE_BYTES_MAX`. A
+   * larger frame closes the connection (1009), a larger body is answered with 413.
+   */
   frameBytesMax: number
   /** Subscriptions of one connection. */
   subscriptionsMax: number

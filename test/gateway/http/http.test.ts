@@ -95,6 +95,14 @@ describe('HTTP', () => {
     assert.equal(broker.published[1]!.isEmpty, true)
   })
 
+  test('JSON that is longer as a message than as a body has the same limit', async () => {
+    const body = `{"topic":"a","json":[${Array(600).fill('1e20').join()}]}`
+    assert.ok(body.length < 10_000)
+    const answer = await post(body)
+    assert.deepEqual([answer.status, codeOf(answer)], [413, 'PAYLOAD_TOO_LARGE'])
+    assert.equal(broker.published.length, 0)
+  })
+
   test('at QoS 1 the answer waits for the receipt', async () => {
     broker.holdReceipts = true
     const answer = post({ topic: 'a', payload: '', qos: 1 })
