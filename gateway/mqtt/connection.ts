@@ -94,6 +94,11 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
     if (this.state !== CLOSED) this.input.take(chunk)
   }
 
+  /** The transport brings no more bytes; it can still be written to. */
+  onEnd(): void {
+    if (this.state !== CLOSED) this.input.end()
+  }
+
   packet(chunk: Buffer, at: number, start: number, end: number, minimal: boolean): void {
     this.heard = true
     const first = chunk[at]!
@@ -267,6 +272,11 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
       if (bytes.length <= this.deliveries.packetBytesMax) this.outbox.push(bytes, 0, bytes.length)
     }
     this.#finish(reason)
+  }
+
+  /** The client has closed its side without a goodbye: it gets what is gathered for it, as what it did wrong. */
+  ended(): void {
+    this.#finish(UNSPECIFIED)
   }
 
   /** The client has said goodbye; `clean` if its will is not to be published. */

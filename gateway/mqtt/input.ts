@@ -21,6 +21,8 @@ export interface PacketSink {
   packet(chunk: Buffer, at: number, start: number, end: number, minimal: boolean): void
   /** The bytes are no MQTT, or too many; closes. */
   refuse(reason: number): void
+  /** All packets have been read, and there will be no more. */
+  ended(): void
 }
 
 export class Input {
@@ -36,6 +38,7 @@ export class Input {
   heldBytes = 0
   /** A packet that has not arrived whole; null if none. */
   assembly: Assembly | null = null
+  #atEnd = false
 
   constructor(sink: PacketSink, transport: ByteTransport, header: Header, packetBytesMax: number) {
     this.sink = sink
@@ -67,6 +70,12 @@ export class Input {
     }
   }
 
+  /** The client has closed its side. The sink hears of it when what came before is read. */
+  end(): void {
+    this.#atEnd = true
+    if (this.blocked === 0) this.sink.ended()
+  }
+
   /** Reads no further until `unblock` with the same bit. */
   block(bit: number): void {
     if (this.blocked === 0) this.transport.pause()
@@ -82,7 +91,9 @@ export class Input {
       this.heldBytes = 0
       for (const chunk of held) this.take(chunk)
     }
-    if (this.blocked === 0 && !this.sink.closed) this.transport.resume()
+    if (this.blocked !== 0 || this.sink.closed) return
+    if (this.#atEnd) this.sink.ended()
+    else this.transport.resume()
   }
 
   /** Forgets what was not read. */

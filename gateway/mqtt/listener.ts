@@ -30,7 +30,8 @@ export interface MqttListener {
 export async function listenMqtt(broker: Broker, options: MqttListenOptions = {}): Promise<MqttListener> {
   const { host = '127.0.0.1', port = 1883, gateway = new MqttGateway(broker, options) } = options
   checkAnonymous(host, gateway.options.allowAnonymous)
-  const server = createServer({ noDelay: true }, socket => serve(gateway, socket))
+  // Half open, so that a client which closes its side behind its last packet is still answered.
+  const server = createServer({ noDelay: true, allowHalfOpen: true }, socket => serve(gateway, socket))
   await listen(server, host, port)
   server.on('error', error => broker.log.error({ error }, 'MQTT listener'))
   const bound = server.address()
@@ -53,6 +54,7 @@ function serve(gateway: MqttGateway, socket: Socket): void {
   if (connection === null) return
   transport.onWritable(() => connection.onWritable())
   socket.on('data', chunk => connection.onData(chunk))
+  socket.on('end', () => connection.onEnd())
   socket.on('close', () => connection.onClose())
 }
 

@@ -1,6 +1,6 @@
 // What a connection needs of the bytes beneath it: a TCP socket, or a WebSocket whose binary frames
 // carry the stream. Whoever owns the transport feeds the Connection (see connection.ts): `onData`,
-// `onWritable`, `onClose`.
+// `onWritable`, `onEnd` where one side alone can close, `onClose`.
 
 export interface ByteTransport {
   /** Address of the other end, for logs and for what is allowed to loopback only. */

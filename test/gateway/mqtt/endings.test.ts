@@ -366,3 +366,44 @@ test('over a real socket, a reader that stops costs a bounded outbox and gets th
   reader.socket.resume()
   await eventually('all that was not dropped', () => reader.packets.length === 400 - dropped)
 })
+
+test('what a client sent before it closed its side is dealt with and answered, though its client id was not yet its own', async t => {
+  const { broker, port } = await listening(t)
+  const claim = broker.claim.bind(broker)
+  let grant: () => void = () => {}
+  const granted = new Promise<void>(resolve => {
+    grant = resolve
+  })
+  broker.claim = async (clientId, holder) => {
+    await granted
+    await claim(clientId, holder)
+  }
+  const client = await RawClient.open(t, port, 5)
+  client.connect({ clientId: 'hasty', will })
+  client.send({ cmd: 'publish', topic: 'good', payload: '', qos: 0, dup: false, retain: false })
+  client.socket.end(Buffer.from('300400012b00', 'hex'))
+  await eventually(
+    'the node has read all',
+    () => client.socket.bytesWritten > 0 && client.socket.writableFinished
+  )
+  grant()
+  await client.expect('connack')
+  assert.equal(reasonOf(await client.expect('disconnect')), 0x90)
+  await client.isClosed()
+  assert.deepEqual(
+    broker.published.map(message => message.topic.name),
+    ['good', 'will']
+  )
+})
+
+test('a client that closes its side gets what is gathered for it, and its will is published', async t => {
+  const { broker, port } = await listening(t)
+  const client = await RawClient.connected(t, port, 4, { will })
+  client.socket.end(Buffer.from('c000c000', 'hex'))
+  await client.isClosed()
+  assert.deepEqual(
+    client.packets.map(packet => packet.cmd),
+    ['pingresp', 'pingresp']
+  )
+  assert.equal(broker.published[0]?.topic.name, 'will')
+})
