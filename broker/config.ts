@@ -1,19 +1,24 @@
 // Every option of a node, in one table: name, kind, default, bounds, why. The option file, the
 // environment, the command line, the documentation and the type `Config` all come from it.
-import { environmentLayer, fileLayer, type Layer, OptionError, resolve } from './layers.ts'
+
 import { MESSAGE_BYTES_MAX } from './message.ts'
 import {
   bytes,
   choice,
   duration,
+  environmentLayer,
+  fileLayer,
   flag,
   integer,
+  type Layer,
   list,
+  OptionError,
   type OptionValues,
   port,
   portOrOff,
+  resolve,
   word
-} from './option.ts'
+} from './options/index.ts'
 
 const HOST = {
   pattern: /^(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|[0-9A-Fa-f:.]{2,45})$/,

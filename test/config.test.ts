@@ -5,20 +5,22 @@ import fc from 'fast-check'
 import { defaultOptions } from '../broker/broker.ts'
 import { type Config, isLoopback, OPTIONS, readConfig } from '../broker/config.ts'
 import { ShoalError } from '../broker/errors.ts'
-import { environmentNameOf, flagOf, type Given } from '../broker/layers.ts'
 import { MESSAGE_BYTES_MAX } from '../broker/message.ts'
 import {
   bytes,
   choice,
   duration,
+  environmentNameOf,
   flag,
+  flagOf,
+  type Given,
   integer,
   list,
   type Option,
   portOrOff,
+  suggestion,
   word
-} from '../broker/option.ts'
-import { suggestion } from '../broker/suggestion.ts'
+} from '../broker/options/index.ts'
 import { MQTT_DEFAULTS } from '../gateway/mqtt/options.ts'
 import { WEB_DEFAULTS } from '../gateway/websocket/options.ts'
 

@@ -1,7 +1,7 @@
 // Reads a command's arguments by its table of options: `--flag value`, `--flag=value`, `-f value`,
 // `--flag` and `--no-flag` for booleans. What nobody knows is refused with what was probably meant.
 import { parseArgs } from 'node:util'
-import { flagOf, type Given, unknownOption } from '../../broker/layers.ts'
+import { flagOf, type Given, unknownOption } from '../../broker/options/index.ts'
 import type { Arguments, Command } from './command.ts'
 import { Failure } from './failure.ts'
 

@@ -1,8 +1,7 @@
 // `shoal cluster`: a cluster on one machine, to try things out. Every node is a process of its own and
 // is told only the first one's cluster address; the rest is gossip.
 import { OPTIONS } from '../../broker/config.ts'
-import { flagOf, type Layer, OptionError, resolve } from '../../broker/layers.ts'
-import { integer } from '../../broker/option.ts'
+import { flagOf, integer, type Layer, OptionError, resolve } from '../../broker/options/index.ts'
 import { ChildNode, describeExit } from './child-node.ts'
 import type { Arguments, Command, Terminal } from './command.ts'
 import type { NodeAddresses } from './node.ts'

@@ -1,6 +1,5 @@
 // A command of the `shoal` program: what it is called, what may be given to it, what it does.
-import type { Layer } from '../../broker/layers.ts'
-import type { OptionTable } from '../../broker/option.ts'
+import type { Layer, OptionTable } from '../../broker/options/index.ts'
 
 /** What a command has of the world: its output, line by line, and the environment. */
 export interface Terminal {

@@ -1,5 +1,5 @@
 // Asks a running node over HTTP.
-import { word } from '../../broker/option.ts'
+import { word } from '../../broker/options/index.ts'
 import { Failure, systemCode } from './failure.ts'
 
 const TIMEOUT_MS = 5000

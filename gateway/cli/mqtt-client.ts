@@ -2,7 +2,7 @@
 // sentence what the broker refused. No reconnects: a command that lost its broker ends.
 import { connect as openSocket, type Socket } from 'node:net'
 import { generate, type IConnackPacket, type IPublishPacket, type Packet, parser } from 'mqtt-packet'
-import { word } from '../../broker/option.ts'
+import { word } from '../../broker/options/index.ts'
 import { Failure, systemCode } from './failure.ts'
 
 const CONNECT_TIMEOUT_MS = 5000

@@ -2,8 +2,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { parse } from 'yaml'
 import { type Config, readConfig } from '../../broker/config.ts'
-import { environmentNameOf, type Layer, resolve } from '../../broker/layers.ts'
-import { text } from '../../broker/option.ts'
+import { environmentNameOf, type Layer, resolve, text } from '../../broker/options/index.ts'
 import { Failure, systemCode } from './failure.ts'
 
 const FILE_BYTES_MAX = 1024 * 1024

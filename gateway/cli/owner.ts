@@ -1,5 +1,5 @@
 // `shoal owner <topic>`: which node orders and retains the messages of a topic.
-import { resolve } from '../../broker/layers.ts'
+import { resolve } from '../../broker/options/index.ts'
 import type { Arguments, Command, Terminal } from './command.ts'
 import { Failure } from './failure.ts'
 import { getJson, HTTP_URL_OPTION, isRecord } from './http.ts'

@@ -1,7 +1,7 @@
 // The `shoal` program: finds the command, runs it, and turns what went wrong into a sentence and an
 // exit code: 0 done, 1 failed, 2 not understood.
 import { ShoalError } from '../../broker/errors.ts'
-import { suggestion } from '../../broker/suggestion.ts'
+import { suggestion } from '../../broker/options/index.ts'
 import { readArguments } from './arguments.ts'
 import { cluster } from './cluster.ts'
 import type { Command, Terminal } from './command.ts'

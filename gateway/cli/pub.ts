@@ -1,6 +1,5 @@
 // `shoal pub`: publishes one message.
-import { resolve } from '../../broker/layers.ts'
-import { flag, integer, text } from '../../broker/option.ts'
+import { flag, integer, resolve, text } from '../../broker/options/index.ts'
 import type { Arguments, Command } from './command.ts'
 import { Failure } from './failure.ts'
 import { MQTT_URL_OPTION, MqttClient } from './mqtt-client.ts'

@@ -1,7 +1,6 @@
 // The documentation of a table of options, made from the table: Markdown for the README, text for
 // `shoal help`.
-import { environmentNameOf, flagOf } from '../../broker/layers.ts'
-import type { Option, OptionTable } from '../../broker/option.ts'
+import { environmentNameOf, flagOf, type Option, type OptionTable } from '../../broker/options/index.ts'
 
 /** A Markdown table: one row an option. The names are those of an option file; flag and variable follow from them. */
 export function markdownReference(table: OptionTable): string {

@@ -1,7 +1,6 @@
 // `shoal status`: the cluster as one of its nodes sees it.
 import type { BrokerStatus } from '../../broker/broker.ts'
-import { resolve } from '../../broker/layers.ts'
-import { flag } from '../../broker/option.ts'
+import { flag, resolve } from '../../broker/options/index.ts'
 import type { Arguments, Command, Terminal } from './command.ts'
 import { Failure } from './failure.ts'
 import { getJson, HTTP_URL_OPTION, isRecord } from './http.ts'

@@ -1,6 +1,5 @@
 // `shoal sub`: prints the messages of one or more filters, a line each.
-import { resolve } from '../../broker/layers.ts'
-import { flag, integer, several } from '../../broker/option.ts'
+import { flag, integer, resolve, several } from '../../broker/options/index.ts'
 import type { Arguments, Command, Terminal } from './command.ts'
 import { Failure } from './failure.ts'
 import { MQTT_URL_OPTION, MqttClient } from './mqtt-client.ts'

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { flagOf } from '../../../broker/layers.ts'
+import { flagOf } from '../../../broker/options/index.ts'
 import { COMMANDS, outlivesOutput, run } from '../../../gateway/cli/program.ts'
 import { repositoryRoot } from '../../support/root.ts'
 

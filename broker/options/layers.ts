@@ -1,7 +1,7 @@
 // Where the values of options come from: the command line over the environment over a file over the
 // defaults. Each source is read into a layer of names and what was written; the layers are laid on
 // each other and checked at once, so that a bad value is found even where another covers it.
-import { ShoalError } from './errors.ts'
+import { ShoalError } from '../errors.ts'
 import type { Option, OptionTable, OptionValues } from './option.ts'
 import { suggestion } from './suggestion.ts'
 
