@@ -10,6 +10,8 @@ export interface ClientEvents {
   received(): void
   /** All that was written has left for the kernel. */
   drained(): void
+  /** The broker refused a publish, and said why; once a connection. */
+  refused(error: Error): void
   /** The connection ended without being asked to. */
   lost(error: Error): void
 }
@@ -21,14 +23,14 @@ export interface LoadClient {
   readonly acknowledged: number
   /** QoS 1 publishes that the broker allows without its acknowledgement. */
   readonly receiveMaximum: number
-  /** Whether a write would go out at once: nothing is waiting in this process. */
+  /** Whether a write would go out at once: nothing is waiting in this process, nor, with HTTP, for an answer. */
   readonly writable: boolean
   /** Connects and waits for the broker's welcome. Rejects with `PEER_REFUSED`, `PEER_GONE`, `TIMEOUT` or the system's error. */
   connect(): Promise<void>
   /** Subscribes and waits for the answer. Rejects with `NOT_AUTHORISED` when the broker refuses the filter. */
   subscribe(filter: string, qos: Qos, ledger: Ledger): Promise<void>
-  /** Writes. The bytes may be changed again once `writable` is true. */
-  write(bytes: Uint8Array): void
+  /** Writes `messages` publishes of a ring. The bytes may be changed again once `writable` is true. */
+  write(bytes: Uint8Array, messages: number): void
   /** Says goodbye and closes. */
   close(): void
 }

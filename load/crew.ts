@@ -3,7 +3,7 @@ import { MessageChannel, type MessagePort, type TransferListItem, Worker } from 
 import { ShoalError } from '../broker/errors.ts'
 import type { Board } from './board.ts'
 import type { LoadOptions } from './options.ts'
-import type { Plan } from './plan.ts'
+import type { ClientPlan, Plan } from './plan.ts'
 import type { WorkerCommand, WorkerNews, WorkerTask } from './worker.ts'
 
 /** Errors kept word for word; the rest is counted on the board. */
@@ -19,9 +19,6 @@ export class Crew {
     const ports = connectPorts(options.threads, deliveriesCrossThreads(plan, options.threads))
     const tasks: WorkerTask[] = Array.from({ length: options.threads }, (_, thread) => {
       const clients = plan.clients.filter(client => client.thread === thread)
-      const publishers = clients.filter(client => client.publish !== undefined).length
-      const interval =
-        options.ratePerSecond === 0 ? 0 : (1e6 / options.ratePerSecond) * (plan.publishers / publishers)
       return {
         thread,
         threads: options.threads,
@@ -29,7 +26,8 @@ export class Crew {
         memory: board.memory,
         clients,
         options,
-        intervalUs: publishers === 0 ? 0 : interval,
+        stamp: plan.stamp,
+        intervalsUs: plan.paces.map((_, pace) => intervalUs(plan, pace, clients)),
         peers: ports[thread]!
       }
     })
@@ -82,7 +80,7 @@ export class Crew {
             worker.on('message', (news: WorkerNews) => {
               if (news.event === event) resolve()
               else if (news.event === 'failed') reject(new ShoalError('PEER_GONE', { why: news.message }))
-              else if (news.event === 'lost' && event === 'ready')
+              else if ((news.event === 'lost' || news.event === 'refused') && event === 'ready')
                 this.#note(`${news.clientId}: ${news.message}`)
             })
             worker.on('error', reject)
@@ -97,6 +95,13 @@ export class Crew {
   #note(error: string): void {
     if (this.errors.length < ERRORS_MAX) this.errors.push(error)
   }
+}
+
+/** Between two messages of those of `clients` that keep a pace, so that all threads together keep it; 0 when none does. */
+function intervalUs(plan: Plan, pace: number, clients: readonly ClientPlan[]): number {
+  const { perSecond, publishers } = plan.paces[pace]!
+  const here = clients.filter(({ publish }) => publish?.pace === pace).length
+  return here === 0 ? 0 : (1e6 / perSecond) * (publishers / here)
 }
 
 function deliveriesCrossThreads(plan: Plan, threads: number): boolean {

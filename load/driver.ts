@@ -4,6 +4,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Board } from './board.ts'
 import type { Publisher } from './publisher.ts'
+import { Schedule } from './schedule.ts'
 import { nowUs } from './stamp.ts'
 
 const SPIN_US = 2_000
@@ -13,39 +14,43 @@ export interface DriverOptions {
   thread: number
   /** By thread: the port to it; undefined at this thread's own place, or when no deliveries cross threads. */
   peers: readonly (MessagePort | undefined)[]
-  /** Open loop: µs between two messages of this thread. 0 means closed loop. */
-  intervalUs: number
+  /** By pace of the plan: µs between two messages of this thread's publishers that keep it. */
+  intervalsUs: readonly number[]
 }
 
 export class Driver {
-  readonly publishers: Publisher[] = []
-  readonly #options: DriverOptions
+  readonly #board: Board
+  readonly #thread: number
+  readonly #peers: readonly (MessagePort | undefined)[]
+  readonly #schedules: readonly Schedule[]
+  /** Publishers in closed loop. */
+  readonly #eager: Publisher[] = []
   #running = false
   #scheduled = false
-  #startUs = 0
-  /** Open loop: messages due so far, of the whole thread. */
-  #due = 0
+  /** Whether the schedules have messages that are due and could not leave. */
   #owing = false
 
-  constructor(options: DriverOptions) {
-    this.#options = options
-    for (const port of options.peers) port?.on('message', () => this.wake())
+  constructor({ board, thread, peers, intervalsUs }: DriverOptions) {
+    this.#board = board
+    this.#thread = thread
+    this.#peers = peers
+    this.#schedules = intervalsUs.map(interval => new Schedule(interval))
+    for (const port of peers) port?.on('message', () => this.wake())
+  }
+
+  /** Adds a publisher before the start; without a pace, it is in closed loop. */
+  add(publisher: Publisher, pace: number | undefined): void {
+    if (pace === undefined) this.#eager.push(publisher)
+    else this.#schedules[pace]!.publishers.push(publisher)
   }
 
   /** Begins to send. Open loop: the first message is due at once. */
   start(): void {
     this.#running = true
-    const { intervalUs } = this.#options
-    if (intervalUs === 0) {
-      this.#pumpAll()
-      return
-    }
-    this.#startUs = nowUs()
-    this.#due = 0
-    this.publishers.forEach((publisher, index) => {
-      publisher.startUs = this.#startUs + index * intervalUs
-    })
-    if (this.publishers.length > 0) this.#tick()
+    const timeUs = nowUs()
+    for (const schedule of this.#schedules) schedule.start(timeUs)
+    if (this.#eager.length > 0) this.#pumpAll()
+    if (this.#schedules.some(({ publishers }) => publishers.length > 0)) this.#tick()
   }
 
   /** Sends nothing more. */
@@ -53,9 +58,10 @@ export class Driver {
     this.#running = false
   }
 
-  /** Opens all windows, when what is outstanding will not come. */
+  /** Opens all windows of QoS 0, when what is outstanding will not come. */
   forgive(): void {
-    for (const publisher of this.publishers) publisher.forgive()
+    for (const publisher of this.#eager) publisher.forgive()
+    for (const { publishers } of this.#schedules) for (const publisher of publishers) publisher.forgive()
     this.wake()
   }
 
@@ -69,51 +75,48 @@ export class Driver {
   readonly #round = (): void => {
     this.#scheduled = false
     this.#wakePeers()
-    if (this.#running && (this.#options.intervalUs === 0 || this.#owing)) this.#pumpAll()
+    if (this.#running && (this.#owing || this.#eager.length > 0)) this.#pumpAll()
   }
 
   readonly #tick = (): void => {
     if (!this.#running) return
-    const { intervalUs } = this.#options
     const timeUs = nowUs()
-    const due = Math.floor((timeUs - this.#startUs) / intervalUs) + 1
-    const fresh = Math.min(due - this.#due, this.publishers.length)
-    for (let i = 0; i < this.publishers.length; i++) {
-      this.publishers[i]!.due = Math.floor((due - 1 - i) / this.publishers.length) + 1
+    let owing = this.#owing
+    let nextUs = Number.POSITIVE_INFINITY
+    for (const schedule of this.#schedules) {
+      owing = schedule.advance(timeUs, !this.#owing) || owing
+      nextUs = Math.min(nextUs, schedule.nextUs)
     }
-    if (this.#owing) {
-      this.#pumpAll()
-    } else {
-      for (let i = 0; i < fresh; i++) {
-        const left = this.publishers[(this.#due + i) % this.publishers.length]!.pump(timeUs)
-        this.#owing ||= left
-      }
-    }
-    this.#due = due
-    const waitUs = this.#startUs + due * intervalUs - nowUs()
+    this.#owing = owing
+    if (owing) this.#pumpAll()
+    const waitUs = nextUs - nowUs()
     if (waitUs < SPIN_US) setImmediate(this.#tick)
     else setTimeout(this.#tick, (waitUs - SPIN_US / 2) / 1_000)
   }
 
   #pumpAll(): void {
     const timeUs = nowUs()
-    this.#owing = false
-    for (const publisher of this.publishers) {
-      const left = publisher.pump(timeUs)
-      this.#owing ||= left
-    }
-    const { board, thread, peers } = this.#options
-    if (!this.#owing || peers.length === 0 || Atomics.load(board.waiting, thread) === 1) return
+    if (!this.#pump(timeUs)) return
+    if (this.#peers.length === 0 || Atomics.load(this.#board.waiting, this.#thread) === 1) return
     // Say so first, then look again: a delivery counted in between would otherwise wake no one.
-    Atomics.store(board.waiting, thread, 1)
-    for (const publisher of this.publishers) publisher.pump(timeUs)
+    Atomics.store(this.#board.waiting, this.#thread, 1)
+    this.#pump(timeUs)
+  }
+
+  /** Sends what may go; returns whether something waits. */
+  #pump(timeUs: number): boolean {
+    let waiting = false
+    for (const publisher of this.#eager) waiting = publisher.pump(timeUs) || waiting
+    this.#owing = false
+    for (const schedule of this.#schedules) this.#owing = schedule.pump(timeUs) || this.#owing
+    return waiting || this.#owing
   }
 
   #wakePeers(): void {
-    const { board, peers } = this.#options
-    for (let i = 0; i < peers.length; i++) {
-      const port = peers[i]
-      if (port !== undefined && Atomics.compareExchange(board.waiting, i, 1, 0) === 1) port.postMessage(0)
+    for (let i = 0; i < this.#peers.length; i++) {
+      const port = this.#peers[i]
+      if (port !== undefined && Atomics.compareExchange(this.#board.waiting, i, 1, 0) === 1)
+        port.postMessage(0)
     }
   }
 }

@@ -1,5 +1,6 @@
 // Whether every message arrived once and in order, and what that means for the exit code.
 import type { Board } from './board.ts'
+import type { Expectation } from './expectation.ts'
 
 export interface Integrity {
   /** Messages sent in the whole run, warm-up included. */
@@ -20,17 +21,16 @@ export interface Integrity {
 }
 
 /** Reads the board after its ledgers are closed. */
-export function integrityOf(board: Board, expected: number, qos: number): Integrity {
-  const published = board.publishedTotal()
+export function integrityOf(board: Board, expectation: Expectation): Integrity {
   return {
-    published,
-    expected,
+    published: board.publishedTotal(),
+    expected: expectation.deliveries(),
     lost: board.total('lost'),
     duplicated: board.total('duplicated'),
     reordered: board.total('reordered'),
     foreign: board.total('foreign'),
     refused: board.total('refused'),
-    unacknowledged: qos === 0 ? 0 : Math.max(0, published - board.total('acknowledged')),
+    unacknowledged: Math.max(0, expectation.acknowledgements() - board.total('acknowledged')),
     disconnected: board.total('disconnected')
   }
 }

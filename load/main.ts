@@ -9,15 +9,26 @@ import { ROWS } from './compare/rows.ts'
 import { connectRun } from './connect/connect.ts'
 import { connectSummary } from './connect/summary.ts'
 import { faultsOf } from './integrity.ts'
+import { readMixture } from './mixed/mixture.ts'
+import { layOutMixed } from './mixed/plan.ts'
 import { checkOptions, type LoadOptions, optionsHelp, parseCommandLine } from './options.ts'
-import { SCENARIOS, type ScenarioName } from './plan.ts'
+import { layOut, type Plan, SCENARIOS, type ScenarioName } from './plan.ts'
 import { consoleProgress, summary } from './report/console.ts'
 import { htmlReport } from './report/html.ts'
-import { run } from './run.ts'
+import { newRunId, runPlan } from './run.ts'
 import { soakMain } from './soak.ts'
+
+/** Where a scenario goes that speaks more than MQTT, unless it is told. */
+const DEFAULT_URLS: Readonly<Record<string, readonly ['url' | 'publish-to', string]>> = {
+  websocket: ['url', 'ws://127.0.0.1:8080'],
+  http: ['publish-to', 'http://127.0.0.1:8080']
+}
 
 function help(): string {
   const scenarios = Object.entries(SCENARIOS).map(([name, means]) => `  ${name.padEnd(12)} ${means}`)
+  scenarios.push(
+    `  ${'mixed <file>'.padEnd(12)} groups of clients side by side, as a YAML file lays them out`
+  )
   scenarios.push(`  ${'connect'.padEnd(12)} idle connections: opened, held, reopened; what each costs`)
   scenarios.push(
     `  ${'soak'.padEnd(12)} three nodes of Shoal under full load for ten minutes: memory, and every message`
@@ -39,14 +50,13 @@ function help(): string {
   ].join('\n')
 }
 
-async function runScenario(scenario: ScenarioName, options: LoadOptions): Promise<number> {
-  const result = await run(scenario, options, consoleProgress(process.stdout, options.quiet))
-  process.stdout.write(`${summary(result, options.allowLoss && options.qos === 0)}\n`)
+async function runLoad(scenario: string, plan: Plan, options: LoadOptions): Promise<number> {
+  const result = await runPlan(scenario, plan, options, consoleProgress(process.stdout, options.quiet))
+  const { lossAllowed, integrity } = result
+  process.stdout.write(`${summary(result, lossAllowed)}\n`)
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`)
-  if (options.html !== undefined) {
-    writeFileSync(options.html, htmlReport(result, options.allowLoss && options.qos === 0))
-  }
-  return faultsOf(result.integrity, options.allowLoss && options.qos === 0).length === 0 ? 0 : 1
+  if (options.html !== undefined) writeFileSync(options.html, htmlReport(result, lossAllowed))
+  return faultsOf(integrity, lossAllowed).length === 0 ? 0 : 1
 }
 
 async function runConnect(options: LoadOptions): Promise<number> {
@@ -60,23 +70,30 @@ async function runConnect(options: LoadOptions): Promise<number> {
 export async function main(args: readonly string[]): Promise<number> {
   try {
     const { words, raw } = parseCommandLine(args)
-    const [scenario] = words
+    const [scenario, file] = words
     if (raw.help === true || scenario === undefined) {
       process.stdout.write(`${help()}\n`)
       return raw.help === true ? 0 : 2
     }
-    if (scenario === 'websocket') raw.url ??= ['ws://127.0.0.1:8080']
+    if (file !== undefined && scenario !== 'mixed') {
+      throw new ShoalError('OPTION_INVALID', { why: `${file} is one word too many` })
+    }
     if (scenario === 'soak') return await soakMain(raw)
+    const [defaultOption, defaultUrl] = DEFAULT_URLS[scenario] ?? []
+    if (defaultOption !== undefined && raw.url === undefined) raw[defaultOption] ??= [defaultUrl!]
     const options = checkOptions(raw)
+    if (scenario === 'mixed') {
+      return await runLoad(scenario, layOutMixed(readMixture(file, options), options, newRunId()), options)
+    }
     if (scenario === 'compare') return await compareMain(raw, options)
     if (scenario === 'connect') return await runConnect(options)
     if (!Object.hasOwn(SCENARIOS, scenario)) {
       throw new ShoalError('OPTION_INVALID', {
         scenario,
-        allowed: [...Object.keys(SCENARIOS), 'connect', 'soak', 'compare'].join(', ')
+        allowed: [...Object.keys(SCENARIOS), 'mixed', 'connect', 'soak', 'compare'].join(', ')
       })
     }
-    return await runScenario(scenario as ScenarioName, options)
+    return await runLoad(scenario, layOut(scenario as ScenarioName, options, newRunId()), options)
   } catch (error) {
     process.stderr.write(`load: ${error instanceof Error ? error.message : String(error)}\n`)
     return error instanceof ShoalError && error.code === 'OPTION_INVALID' ? 2 : 3

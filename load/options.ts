@@ -2,7 +2,7 @@
 // command line and prints the help.
 import { parseArgs } from 'node:util'
 import { ShoalError } from '../broker/errors.ts'
-import { PROTOCOLS, speaksWebSocket } from './addresses.ts'
+import { addressOf, carriesText, PROTOCOLS_ALLOWED, readAddress } from './addresses.ts'
 import type { Qos } from './client.ts'
 import type { ProtocolVersion } from './mqtt/packets.ts'
 import { STAMP_BYTES, type StampKind } from './stamp.ts'
@@ -20,16 +20,20 @@ export const OPTIONS = {
     takes: 'protocol://host:port',
     many: true,
     fallback: 'mqtt://127.0.0.1:1883',
-    means: 'mqtt, mqtts, or ws, wss for browsers’ JSON; several, by commas, spread the clients'
+    means: 'mqtt, mqtts, mqtt+ws, mqtt+wss; ws, wss: browsers’ JSON; several, by commas, spread the clients'
   },
-  'publish-to': { takes: 'url', many: true, means: 'where publishers connect, instead of --url' },
+  'publish-to': {
+    takes: 'url',
+    many: true,
+    means: 'where publishers connect, instead of --url; also http, https'
+  },
   'subscribe-at': { takes: 'url', many: true, means: 'where subscribers connect, instead of --url' },
   protocol: { takes: '4|5', fallback: '4', means: 'MQTT version: 4 is 3.1.1, 5 is 5.0' },
   qos: { takes: '0|1', fallback: '0', means: 'of publishes and of subscriptions' },
   payload: {
     takes: 'bytes',
     fallback: '64',
-    means: `at least ${STAMP_BYTES.binary}, with ws:// ${STAMP_BYTES.text}`
+    means: `at least ${STAMP_BYTES.binary}, with ws:// and http:// ${STAMP_BYTES.text}`
   },
   publishers: { takes: 'number', means: 'publishing clients (fan-out 1, fan-in and wildcard 100)' },
   subscribers: { takes: 'number', means: 'subscribing clients (fan-out 500, fan-in 1, wildcard 10)' },
@@ -74,7 +78,7 @@ export const OPTIONS = {
   rows: {
     takes: 'names',
     many: true,
-    means: 'compare: which rows, by commas, or all; the six at full speed unless told'
+    means: 'compare: which rows, by commas, or all; those at full speed unless told'
   },
   rounds: {
     takes: 'number',
@@ -182,9 +186,7 @@ export function checkOptions(raw: RawOptions): LoadOptions {
   const urls = (name: OptionName): string[] => {
     const given = list(name)
     for (const url of given) {
-      if (!URL.canParse(url) || !PROTOCOLS.includes(new URL(url).protocol)) {
-        throw invalid(name, url, 'mqtt://host:port, or with mqtts, ws, wss')
-      }
+      if (readAddress(url) === undefined) throw invalid(name, url, PROTOCOLS_ALLOWED)
     }
     return given
   }
@@ -196,7 +198,12 @@ export function checkOptions(raw: RawOptions): LoadOptions {
   const seconds = (name: OptionName) => number(name, 0, 86_400, false) * 1_000
   const publishTo = or(urls('publish-to'))
   const subscribeAt = or(urls('subscribe-at'))
-  const stamp = [...publishTo, ...subscribeAt].some(speaksWebSocket) ? 'text' : 'binary'
+  const deaf = subscribeAt.find(url => addressOf(url).spoken === 'http')
+  if (deaf !== undefined) {
+    const option = raw['subscribe-at'] === undefined ? 'url' : 'subscribe-at'
+    throw invalid(option, deaf, 'mqtt or ws: by HTTP one can only publish')
+  }
+  const stamp = [...publishTo, ...subscribeAt].some(carriesText) ? 'text' : 'binary'
   return {
     publishTo,
     subscribeAt,

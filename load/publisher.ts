@@ -58,8 +58,9 @@ export class Publisher {
     return intervalUs === 0 || this.sent < this.due
   }
 
-  /** Gives up on what is outstanding, so that the window opens again after a loss. */
+  /** QoS 0: gives up on what is outstanding, so that the window opens again after a loss. */
   forgive(): void {
+    if (this.#options.qos > 0) return
     this.#forgiven += this.sent - this.#settled()
   }
 
@@ -95,6 +96,6 @@ export class Publisher {
       this.#board.published[firstStream + topic]! += 1
     }
     this.sent += count
-    this.client.write(ring.slice(place, count))
+    this.client.write(ring.slice(place, count), count)
   }
 }

@@ -43,6 +43,8 @@ export interface GeneratorFigures {
 export interface LoadResult {
   scenario: string
   title: string
+  /** QoS and payload, as words; of a mixture, its groups. */
+  kind: string
   command: string
   date: string
   machine: Machine
@@ -56,6 +58,8 @@ export interface LoadResult {
   /** Latency distribution as [µs, count] pairs, empty buckets left out. */
   distribution: [us: number, count: number][]
   integrity: Integrity
+  /** Lost messages are counted, but are no fault. */
+  lossAllowed: boolean
   brokers: ProcessFigures[]
   /** All brokers' CPU time for one delivery; undefined without --pid. */
   cpuUsPerDelivery: number | undefined
@@ -65,6 +69,6 @@ export interface LoadResult {
   timeline: TimelinePoint[]
   /** First few errors of connections. */
   errors: string[]
-  /** Times that all windows were opened by force, since nothing came for a second. */
+  /** Times that nothing came for a second, and so all windows of QoS 0 were opened by force. */
   stalls: number
 }

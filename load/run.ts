@@ -5,6 +5,7 @@ import { setTimeout as after } from 'node:timers/promises'
 import { Board } from './board.ts'
 import { commandLine } from './command.ts'
 import { Crew } from './crew.ts'
+import { Expectation } from './expectation.ts'
 import { integrityOf } from './integrity.ts'
 import { bucketUs, summarise } from './latency.ts'
 import { describeMachine } from './machine.ts'
@@ -40,24 +41,35 @@ export async function run(
   options: LoadOptions,
   progress: Progress
 ): Promise<LoadResult> {
-  const plan = layOut(scenario, options, randomBytes(4).toString('hex'))
+  return await runPlan(scenario, layOut(scenario, options, newRunId()), options, progress)
+}
+
+/** A name for a run that no other has. */
+export function newRunId(): string {
+  return randomBytes(4).toString('hex')
+}
+
+/** Runs a plan once, as `run` does a scenario. */
+export async function runPlan(
+  scenario: string,
+  plan: Plan,
+  options: LoadOptions,
+  progress: Progress
+): Promise<LoadResult> {
   const board = new Board(options.threads, plan.streams)
+  const expectation = new Expectation(plan, board)
   const crew = new Crew(plan, options, board)
   try {
     progress.phase('connect', plan)
     await crew.ready()
-    const load = new Measurement(plan, options, board, crew, progress)
+    const load = new Measurement(plan, options, board, expectation, crew, progress)
     const samples = await load.measure()
-    await drain(plan, options, board)
+    await drain(options, board, expectation)
     await crew.finish()
-    return conclude(scenario, plan, options, board, crew, samples, load)
+    return conclude(scenario, plan, options, board, expectation, crew, samples, load)
   } finally {
     await crew.terminate()
   }
-}
-
-function fanoutOf(plan: Plan): number {
-  return plan.clients.find(client => client.publish !== undefined)?.publish?.fanout ?? 1
 }
 
 /** The part of a run under load: takes a sample each second, tells of it, and frees stalled windows. */
@@ -67,23 +79,32 @@ class Measurement {
   readonly #plan: Plan
   readonly #options: LoadOptions
   readonly #board: Board
+  readonly #expectation: Expectation
   readonly #crew: Crew
   readonly #progress: Progress
   #last: Sample
   #startUs = 0
 
-  constructor(plan: Plan, options: LoadOptions, board: Board, crew: Crew, progress: Progress) {
+  constructor(
+    plan: Plan,
+    options: LoadOptions,
+    board: Board,
+    expectation: Expectation,
+    crew: Crew,
+    progress: Progress
+  ) {
     this.#plan = plan
     this.#options = options
     this.#board = board
+    this.#expectation = expectation
     this.#crew = crew
     this.#progress = progress
-    this.#last = takeSample(board, crew, options.pids)
+    this.#last = this.#take()
   }
 
   /** The samples of the measured time: first, one each second, last. */
   async measure(): Promise<Sample[]> {
-    this.#last = takeSample(this.#board, this.#crew, this.#options.pids)
+    this.#last = this.#take()
     this.#startUs = this.#last.atUs
     this.#crew.tell('start')
     await this.#phase('warm up', this.#options.warmUpMs)
@@ -105,13 +126,17 @@ class Measurement {
     return samples
   }
 
+  #take(): Sample {
+    return takeSample(this.#board, this.#expectation, this.#crew, this.#options.pids)
+  }
+
   #sample(phase: Phase): Sample {
-    const sample = takeSample(this.#board, this.#crew, this.#options.pids)
-    const point = timelinePoint(this.#last, sample, this.#startUs, fanoutOf(this.#plan))
+    const sample = this.#take()
+    const point = timelinePoint(this.#last, sample, this.#startUs)
     this.timeline.push(point)
     this.#progress.point(point, phase, (this.#options.warmUpMs + this.#options.durationMs) / 1_000)
     const stalled = sample.settled === this.#last.settled && sample.published === this.#last.published
-    if (stalled && this.#options.qos === 0 && sample.published > 0) {
+    if (stalled && sample.published > 0 && !this.#expectation.isMet()) {
       this.stalls += 1
       this.#crew.tell('forgive')
     }
@@ -121,14 +146,13 @@ class Measurement {
 }
 
 /** Waits until all is delivered and acknowledged, or nothing has come for `drainMs`. */
-async function drain(plan: Plan, options: LoadOptions, board: Board): Promise<void> {
+async function drain({ drainMs }: LoadOptions, board: Board, expectation: Expectation): Promise<void> {
   const state = () => board.settledTotal() + board.total('acknowledged')
   let seen = state()
   let quietSinceMs = performance.now()
-  while (performance.now() - quietSinceMs < options.drainMs) {
+  while (performance.now() - quietSinceMs < drainMs) {
     await after(DRAIN_LOOK_MS)
-    const settled = board.settledTotal() >= board.publishedTotal() * fanoutOf(plan)
-    if (settled && (options.qos === 0 || board.total('acknowledged') >= board.publishedTotal())) break
+    if (expectation.isMet()) break
     if (state() !== seen) {
       seen = state()
       quietSinceMs = performance.now()
@@ -138,10 +162,11 @@ async function drain(plan: Plan, options: LoadOptions, board: Board): Promise<vo
 }
 
 function conclude(
-  scenario: ScenarioName,
+  scenario: string,
   plan: Plan,
   options: LoadOptions,
   board: Board,
+  expectation: Expectation,
   crew: Crew,
   samples: readonly Sample[],
   load: Measurement
@@ -158,6 +183,7 @@ function conclude(
   return {
     scenario,
     title: plan.title,
+    kind: plan.kind,
     command: commandLine(),
     date: new Date().toISOString(),
     machine: describeMachine(),
@@ -171,10 +197,12 @@ function conclude(
     distribution: [...latencies]
       .map((count, bucket): [number, number] => [bucketUs(bucket), count])
       .filter(([, count]) => count > 0),
-    integrity: integrityOf(board, board.publishedTotal() * fanoutOf(plan), options.qos),
+    integrity: integrityOf(board, expectation),
+    lossAllowed:
+      options.allowLoss && plan.clients.every(({ publish }) => publish === undefined || publish.qos === 0),
     brokers,
     cpuUsPerDelivery: brokers.length === 0 || deliveries === 0 ? undefined : cpuUs / deliveries,
-    generator: generatorFigures(from, to, options.ratePerSecond > 0),
+    generator: generatorFigures(from, to, plan.paces.length > 0),
     othersCpuPercent: othersCpuPercent(from, to),
     timeline: load.timeline,
     errors: crew.errors,

@@ -1,6 +1,7 @@
 // Readings of the board, the brokers and the generator at one moment, and what lies between two of them.
 import type { Board } from './board.ts'
 import type { Crew } from './crew.ts'
+import type { Expectation } from './expectation.ts'
 import { percentileUs, summarise } from './latency.ts'
 import { machineCpuUs, type Usage, usageOf } from './processes.ts'
 import type { GeneratorFigures, ProcessFigures, TimelinePoint } from './result.ts'
@@ -16,6 +17,8 @@ export interface Sample {
   published: number
   deliveries: number
   settled: number
+  /** Deliveries that what was published makes. */
+  expected: number
   latencies: Float64Array
   lateness: Float64Array
   usage: Usage[]
@@ -24,7 +27,12 @@ export interface Sample {
   loopTimes: { active: number; idle: number }[]
 }
 
-export function takeSample(board: Board, crew: Crew, pids: readonly number[]): Sample {
+export function takeSample(
+  board: Board,
+  expectation: Expectation,
+  crew: Crew,
+  pids: readonly number[]
+): Sample {
   const { user, system } = process.cpuUsage()
   const usage = usageOf(pids)
   const latencies = board.distribution('latencies')
@@ -35,6 +43,7 @@ export function takeSample(board: Board, crew: Crew, pids: readonly number[]): S
     // Each delivery has its latency: counted there, the two agree while the threads go on.
     deliveries: latencies.reduce((sum, count) => sum + count, 0),
     settled: board.settledTotal(),
+    expected: expectation.deliveries(),
     latencies,
     lateness: board.distribution('lateness'),
     generatorCpuUs: user + system,
@@ -52,7 +61,7 @@ function cpuUs(usage: readonly Usage[]): number {
   return usage.reduce((sum, { userUs, systemUs }) => sum + userUs + systemUs, 0)
 }
 
-export function timelinePoint(from: Sample, to: Sample, startUs: number, fanout: number): TimelinePoint {
+export function timelinePoint(from: Sample, to: Sample, startUs: number): TimelinePoint {
   const seconds = (to.atUs - from.atUs) / 1e6
   const latencies = difference(from.latencies, to.latencies)
   return {
@@ -61,7 +70,7 @@ export function timelinePoint(from: Sample, to: Sample, startUs: number, fanout:
     deliveriesPerSecond: (to.deliveries - from.deliveries) / seconds,
     p50Us: percentileUs(latencies, 0.5),
     p99Us: percentileUs(latencies, 0.99),
-    inFlight: Math.max(0, to.published - to.settled / fanout),
+    inFlight: to.expected === 0 ? 0 : Math.max(0, to.published * (1 - to.settled / to.expected)),
     brokerCpuPercent: (cpuUs(to.usage) - cpuUs(from.usage)) / seconds / 1e4,
     brokerRssKib: to.usage.reduce((sum, { rssKib }) => sum + rssKib, 0)
   }

@@ -8,8 +8,9 @@ import { Driver } from './driver.ts'
 import { Intake } from './intake.ts'
 import { Ledger } from './ledger.ts'
 import type { LoadOptions } from './options.ts'
-import type { ClientPlan } from './plan.ts'
+import type { ClientPlan, PublishPlan } from './plan.ts'
 import { Publisher } from './publisher.ts'
+import type { StampKind } from './stamp.ts'
 
 /** What the main thread gives a worker. */
 export interface WorkerTask {
@@ -19,8 +20,9 @@ export interface WorkerTask {
   memory: SharedArrayBuffer
   clients: ClientPlan[]
   options: LoadOptions
-  /** Open loop: µs between two messages of this thread. 0 means closed loop. */
-  intervalUs: number
+  stamp: StampKind
+  /** By pace of the plan: µs between two messages of this thread's publishers that keep it. */
+  intervalsUs: number[]
   /** Ports to the other threads by number; empty when deliveries stay in their thread. */
   peers: (MessagePort | undefined)[]
 }
@@ -29,7 +31,7 @@ export type WorkerCommand = 'start' | 'forgive' | 'stop' | 'finish'
 export type WorkerNews =
   | { event: 'ready' | 'finished' }
   | { event: 'failed'; message: string }
-  | { event: 'lost'; clientId: string; message: string }
+  | { event: 'lost' | 'refused'; clientId: string; message: string }
 
 /** Handshakes open at once in a thread. */
 const HANDSHAKES_MAX = 50
@@ -38,51 +40,67 @@ const SURROUNDINGS_BYTES_MAX = 1_024
 /** Room for packets that are not of this run, and for those that are not PUBLISH. */
 const PACKET_BYTES_LEAST = 64 * 1024
 
-async function connectAll(task: WorkerTask, driver: Driver, tell: (news: WorkerNews) => void) {
-  const { options, thread, streams } = task
-  const board = new Board(task.threads, streams, task.memory)
+/** Connects, subscribes and makes publishers of a thread's clients. */
+async function connectAll(task: WorkerTask, board: Board, driver: Driver, tell: (news: WorkerNews) => void) {
+  const { options, thread, stamp } = task
   const row = board.rows[thread]!
-  const intake = new Intake(Math.max(options.payloadBytes + SURROUNDINGS_BYTES_MAX, PACKET_BYTES_LEAST))
+  const intake = new Intake(longestPacket(task))
   const clients: LoadClient[] = []
   const events = { received: () => driver.wake(), drained: () => driver.wake() }
   const open = async (plan: ClientPlan): Promise<void> => {
-    const client = createClient(plan, options, intake, row, {
+    const { clientId } = plan
+    const client = createClient(plan, options, stamp, intake, row, {
       ...events,
-      lost: error => tell({ event: 'lost', clientId: plan.clientId, message: error.message })
+      refused: ({ message }) => tell({ event: 'refused', clientId, message }),
+      lost: ({ message }) => tell({ event: 'lost', clientId, message })
     })
     clients.push(client)
     await client.connect()
     if (plan.subscribe !== undefined) {
-      const { filter, firstStream, streams: expected } = plan.subscribe
-      await client.subscribe(filter, options.qos, new Ledger(row, firstStream, expected))
+      const { filter, qos, firstStream, streams } = plan.subscribe
+      await client.subscribe(filter, qos, new Ledger(row, firstStream, streams))
     }
-    if (plan.publish === undefined) return
-    const { window, qos } = options
-    const windowMost = qos === 0 ? window : Math.min(window, client.receiveMaximum)
-    const batch = Math.min(options.batch, windowMost)
-    const ring = createRing(plan.url, plan.publish, options, batch)
-    const intervalUs = task.intervalUs * publishersOf(task)
-    const publishing = { ...plan.publish, window: windowMost, batch, qos, intervalUs }
-    driver.publishers.push(new Publisher(client, ring, publishing, board, row))
+    if (plan.publish !== undefined) {
+      driver.add(createPublisher(plan, plan.publish, client, task, board), plan.publish.pace)
+    }
   }
   const waiting = [...task.clients].reverse()
   const lane = async () => {
     for (let plan = waiting.pop(); plan !== undefined; plan = waiting.pop()) await open(plan)
   }
   await Promise.all(Array.from({ length: HANDSHAKES_MAX }, lane))
-  return { board, clients }
+  return clients
 }
 
-function publishersOf(task: WorkerTask): number {
-  return task.clients.reduce((count, client) => count + (client.publish === undefined ? 0 : 1), 0)
+function longestPacket({ clients }: WorkerTask): number {
+  const payloads = clients.map(
+    ({ subscribe, publish }) => subscribe?.payloadBytesMax ?? publish?.payloadBytes ?? 0
+  )
+  return Math.max(PACKET_BYTES_LEAST, payloads.reduce((a, b) => Math.max(a, b), 0) + SURROUNDINGS_BYTES_MAX)
+}
+
+function createPublisher(
+  { url }: ClientPlan,
+  publish: PublishPlan,
+  client: LoadClient,
+  { thread, clients, options, stamp, intervalsUs }: WorkerTask,
+  board: Board
+): Publisher {
+  const { qos, pace } = publish
+  const window = qos === 0 ? publish.window : Math.min(publish.window, client.receiveMaximum)
+  const batch = Math.min(publish.batch, window)
+  const ring = createRing(url, publish, options, stamp, batch)
+  const turns = clients.filter(one => one.publish !== undefined && one.publish.pace === pace).length
+  const intervalUs = pace === undefined ? 0 : intervalsUs[pace]! * turns
+  return new Publisher(client, ring, { ...publish, window, batch, intervalUs }, board, board.rows[thread]!)
 }
 
 async function work(task: WorkerTask, port: MessagePort): Promise<void> {
   const tell = (news: WorkerNews): void => port.postMessage(news)
-  const { thread, peers, intervalUs } = task
+  const { thread, peers, intervalsUs } = task
   const board = new Board(task.threads, task.streams, task.memory)
-  const driver = new Driver({ board, thread, peers, intervalUs })
-  const { clients } = await connectAll(task, driver, tell)
+  const driver = new Driver({ board, thread, peers, intervalsUs })
+  const clients = await connectAll(task, board, driver, tell)
   const commands: Record<WorkerCommand, () => void> = {
     start: () => driver.start(),
     forgive: () => driver.forgive(),

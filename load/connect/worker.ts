@@ -87,9 +87,10 @@ class Herd {
   async #open(index: number): Promise<void> {
     const { clientIds, urls, options } = this.#task
     const plan = { url: urls[index % urls.length]!, clientId: clientIds[index]! }
-    const client = createClient(plan, options, this.#intake, this.#row, {
+    const client = createClient(plan, options, options.stamp, this.#intake, this.#row, {
       received() {},
       drained() {},
+      refused() {},
       lost: error => this.#tell({ event: 'lost', message: error.message })
     })
     const startUs = nowUs()

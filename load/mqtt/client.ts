@@ -1,8 +1,7 @@
 // One MQTT connection of the load. It walks each chunk as it was read, without an object or a copy a
 // message: a PUBLISH becomes a line in the ledger and a count in the histogram, nothing else.
 import { Buffer } from 'node:buffer'
-import { connect as connectTcp, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import type { Socket } from 'node:net'
 import { type IConnackPacket, type ISubackPacket, type Packet, parser } from 'mqtt-packet'
 import { ShoalError } from '../../broker/errors.ts'
 import { COUNTER, type Row } from '../board.ts'
@@ -10,6 +9,7 @@ import type { ClientEvents, LoadClient, Qos } from '../client.ts'
 import { type Intake, Remainder } from '../intake.ts'
 import { bucketOf } from '../latency.ts'
 import type { Ledger } from '../ledger.ts'
+import { openSocket } from '../socket.ts'
 import {
   nowUs,
   readLetters,
@@ -22,6 +22,8 @@ import {
   TEXT_SENT_AT,
   TEXT_SEQUENCE_AT
 } from '../stamp.ts'
+import { clientFrame, frameHeader, OPCODE, upgradeRequest } from '../websocket/frames.ts'
+import { Tunnel } from '../websocket/tunnel.ts'
 import {
   type Credentials,
   connectPacket,
@@ -31,8 +33,10 @@ import {
 } from './packets.ts'
 
 export interface ClientOptions {
-  url: URL
+  url: string
   clientId: string
+  /** MQTT in the frames of a WebSocket. */
+  framed: boolean
   version: ProtocolVersion
   credentials: Credentials
   /** How payloads are stamped. */
@@ -46,8 +50,8 @@ const acknowledgements = Buffer.from(new ArrayBuffer(4 * 4096))
 for (let at = 0; at < acknowledgements.length; at += 4) acknowledgements.writeUInt16BE(0x4002, at)
 
 interface Awaited {
-  command: 'connack' | 'suback'
-  resolve: (packet: Packet) => void
+  answer: 'upgrade' | 'connack' | 'suback'
+  resolve: (packet: Packet | undefined) => void
   reject: (error: Error) => void
 }
 
@@ -64,6 +68,7 @@ export class MqttClient implements LoadClient {
   readonly #intake: Intake
   readonly #events: ClientEvents
   #socket: Socket | undefined
+  #tunnel: Tunnel | undefined
   readonly #remainder = new Remainder()
   /** PUBACKs of the current read, ready to be written. */
   #acknowledgements = 0
@@ -79,12 +84,15 @@ export class MqttClient implements LoadClient {
 
   /** Connects and waits for CONNACK. Rejects with `PEER_REFUSED`, `PEER_GONE`, `TIMEOUT` or the system's error. */
   async connect(): Promise<void> {
-    const { url, clientId, version, credentials } = this.options
+    const { url, clientId, framed, version, credentials } = this.options
+    this.#socket = openSocket(url, this.#intake, {
+      read: length => this.#read(length),
+      drained: () => this.#events.drained(),
+      ended: error => this.#ended(error ?? new ShoalError('PEER_GONE', { clientId }))
+    })
+    if (framed) await this.#upgrade(url)
     const answer = this.#await('connack')
-    const socket = this.#open(url)
-    this.#socket = socket
-    socket.setNoDelay(true)
-    socket.write(connectPacket(clientId, version, credentials))
+    this.#put(connectPacket(clientId, version, credentials))
     const packet = (await answer) as IConnackPacket
     const code = packet.reasonCode ?? packet.returnCode ?? 0
     if (code !== 0) {
@@ -99,7 +107,7 @@ export class MqttClient implements LoadClient {
   async subscribe(filter: string, qos: Qos, ledger: Ledger): Promise<void> {
     this.ledger = ledger
     const answer = this.#await('suback')
-    this.#socket!.write(subscribePacket(filter, qos, this.options.version))
+    this.#put(subscribePacket(filter, qos, this.options.version))
     const packet = (await answer) as ISubackPacket
     const granted = packet.granted[0]
     const code = typeof granted === 'number' ? granted : undefined
@@ -113,14 +121,16 @@ export class MqttClient implements LoadClient {
 
   /** Writes. The bytes may be changed again once `writable` is true. */
   write(bytes: Uint8Array): void {
-    this.#socket!.write(bytes)
+    this.#put(bytes)
   }
 
   /** Says DISCONNECT and closes. */
   close(): void {
     if (this.#closing) return
     this.#closing = true
-    this.#socket?.end(disconnectPacket(this.options.version))
+    if (this.#socket === undefined) return
+    this.#put(disconnectPacket(this.options.version))
+    this.#socket.end()
   }
 
   /** Closes at once, without a word. */
@@ -129,34 +139,38 @@ export class MqttClient implements LoadClient {
     this.#socket?.destroy()
   }
 
-  #open(url: URL): Socket {
-    const secure = url.protocol === 'mqtts:'
-    const onread = {
-      buffer: this.#intake.read,
-      callback: (bytes: number) => {
-        this.#receive(bytes)
-        return true
-      }
-    }
-    const host = url.hostname.replace(/^\[|\]$/g, '')
-    const port = Number(url.port === '' ? (secure ? 8883 : 1883) : url.port)
-    // A TLS socket takes `onread` as a plain one does; only its types do not say so.
-    const secureOptions = { host, port, onread, rejectUnauthorized: false } as ConnectionOptions
-    const socket = secure ? connectTls(secureOptions) : connectTcp({ host, port, onread, noDelay: true })
-    socket.on('drain', () => this.#events.drained())
-    socket.on('error', error => this.#ended(error))
-    socket.on('close', () => this.#ended(new ShoalError('PEER_GONE', { clientId: this.options.clientId })))
-    return socket
+  async #upgrade(url: string): Promise<void> {
+    const upgraded = this.#await('upgrade')
+    this.#tunnel = new Tunnel({
+      upgraded: () => this.#settle(undefined),
+      pinged: payload => this.#socket!.write(clientFrame(OPCODE.pong, payload)),
+      failed: error => this.#fail(error)
+    })
+    this.#socket!.write(upgradeRequest(url, 'mqtt'))
+    await upgraded
   }
 
-  #await(command: Awaited['command']): Promise<Packet> {
+  /** Writes a part of the MQTT stream, in a frame where it goes in frames. */
+  #put(bytes: Uint8Array): void {
+    const socket = this.#socket!
+    if (this.#tunnel === undefined) {
+      socket.write(bytes)
+      return
+    }
+    socket.cork()
+    socket.write(frameHeader(OPCODE.binary, bytes.length))
+    socket.write(bytes)
+    socket.uncork()
+  }
+
+  #await(answer: Awaited['answer']): Promise<Packet | undefined> {
     return new Promise((resolve, reject) => {
       const deadline = setTimeout(() => {
         this.destroy()
-        reject(new ShoalError('TIMEOUT', { clientId: this.options.clientId, waitingFor: command }))
+        reject(new ShoalError('TIMEOUT', { clientId: this.options.clientId, waitingFor: answer }))
       }, this.options.timeoutMs)
       this.#awaited = {
-        command,
+        answer,
         resolve: packet => {
           clearTimeout(deadline)
           resolve(packet)
@@ -176,6 +190,18 @@ export class MqttClient implements LoadClient {
     this.#closing = true
     this.#row.counters[COUNTER.disconnected]! += 1
     this.#events.lost(error)
+  }
+
+  #settle(packet: Packet | undefined): void {
+    const awaited = this.#awaited
+    this.#awaited = undefined
+    awaited?.resolve(packet)
+  }
+
+  #read(length: number): void {
+    const { bytes, headroom } = this.#intake
+    if (this.#tunnel === undefined) this.#receive(length)
+    else this.#receive(this.#tunnel.unwrap(bytes, headroom, headroom + length) - headroom)
   }
 
   /** Decodes the `length` bytes that the kernel put at `intake.read`, after what was carried over. */
@@ -259,17 +285,15 @@ export class MqttClient implements LoadClient {
   #flushAcknowledgements(): void {
     const bytes = this.#acknowledgements * 4
     this.#acknowledgements = 0
-    if (!this.#closing) this.#socket!.write(Buffer.from(acknowledgements.subarray(0, bytes)))
+    if (!this.#closing) this.#put(Buffer.from(acknowledgements.subarray(0, bytes)))
   }
 
   #takeOther(at: number, end: number): void {
     const decoder = parser({ protocolVersion: this.options.version })
     decoder.on('error', error => this.#fail(error))
     decoder.on('packet', packet => {
-      if (packet.cmd === this.#awaited?.command) {
-        const { resolve } = this.#awaited
-        this.#awaited = undefined
-        resolve(packet)
+      if (packet.cmd === this.#awaited?.answer) {
+        this.#settle(packet)
       } else if (packet.cmd === 'disconnect') {
         this.#fail(
           new ShoalError('PEER_GONE', { clientId: this.options.clientId, reason: packet.reasonCode })

@@ -96,6 +96,6 @@ export function summary(result: LoadResult, allowLoss: boolean): string {
       : `FAULTS: ${faults.join(', ')} of ${integrity.expected} deliveries`
   ])
   for (const error of result.errors) rows.push(['error', error])
-  const heading = `${result.scenario}: ${result.title}, QoS ${result.options.qos}, ${result.options.payloadBytes} bytes, ${result.measuredSeconds.toFixed(1)} s`
+  const heading = `${result.scenario}: ${result.title}, ${result.kind}, ${result.measuredSeconds.toFixed(1)} s`
   return [heading, ...rows.map(([name, text]) => `  ${name.padEnd(18)}${text}`)].join('\n')
 }

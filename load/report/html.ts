@@ -104,9 +104,9 @@ function charts({ timeline, distribution, brokers }: LoadResult): string {
 
 /** The page. */
 export function htmlReport(result: LoadResult, allowLoss: boolean): string {
-  const { machine, options } = result
+  const { machine } = result
   const title = escapeText(`${result.scenario}: ${result.title}`)
-  const kind = `QoS ${options.qos}, ${options.payloadBytes} bytes, ${result.measuredSeconds.toFixed(1)} s measured`
+  const kind = `${result.kind}, ${result.measuredSeconds.toFixed(1)} s measured`
   const place = `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${machine.node}, ${result.date}`
   return `<!doctype html>
 <html lang="en">

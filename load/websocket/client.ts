@@ -2,9 +2,7 @@
 // read: a message becomes a line in the ledger and a count in the histogram; only the rare answers
 // are parsed as JSON.
 import { Buffer } from 'node:buffer'
-import { randomBytes } from 'node:crypto'
-import { connect as connectTcp, type Socket } from 'node:net'
-import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import type { Socket } from 'node:net'
 import { ShoalError } from '../../broker/errors.ts'
 import { PROTOCOL_VERSION, type Reply } from '../../client-js/wire.ts'
 import { COUNTER, type Row } from '../board.ts'
@@ -12,6 +10,7 @@ import type { ClientEvents, LoadClient, Qos } from '../client.ts'
 import { type Intake, Remainder } from '../intake.ts'
 import { bucketOf } from '../latency.ts'
 import type { Ledger } from '../ledger.ts'
+import { openSocket } from '../socket.ts'
 import {
   nowUs,
   readLetters,
@@ -21,10 +20,10 @@ import {
   TEXT_SENT_AT,
   TEXT_SEQUENCE_AT
 } from '../stamp.ts'
-import { clientFrame, OPCODE } from './frames.ts'
+import { clientFrame, HEAD_END, OPCODE, upgradeRequest } from './frames.ts'
 
 export interface WebSocketClientOptions {
-  url: URL
+  url: string
   clientId: string
   /** An answer later than this is a `TIMEOUT`. */
   timeoutMs: number
@@ -41,7 +40,6 @@ const PUBLISHED_AT = 6
 /** `"p":"` before a payload. */
 const PAYLOAD_MARK_BYTES = 5
 const SUBSCRIBE_ID = 1
-const HEAD_END = '\r\n\r\n'
 
 interface Awaited {
   answer: 'upgrade' | Reply['t']
@@ -78,11 +76,12 @@ export class WebSocketClient implements LoadClient {
   async connect(): Promise<void> {
     const { url, clientId } = this.options
     const upgraded = this.#await('upgrade')
-    this.#socket = this.#open(url)
-    this.#socket.write(
-      `GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
-        `Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}${HEAD_END}`
-    )
+    this.#socket = openSocket(url, this.#intake, {
+      read: length => this.#receive(length),
+      drained: () => this.#events.drained(),
+      ended: error => this.#ended(error ?? new ShoalError('PEER_GONE', { clientId }))
+    })
+    this.#socket.write(upgradeRequest(url))
     await upgraded
     const welcome = this.#await('welcome')
     this.#send({ t: 'connect', version: PROTOCOL_VERSION, client: clientId })
@@ -115,25 +114,6 @@ export class WebSocketClient implements LoadClient {
 
   #send(request: object): void {
     this.#socket!.write(clientFrame(OPCODE.text, Buffer.from(JSON.stringify(request))))
-  }
-
-  #open(url: URL): Socket {
-    const secure = url.protocol === 'wss:'
-    const onread = {
-      buffer: this.#intake.read,
-      callback: (length: number) => {
-        this.#receive(length)
-        return true
-      }
-    }
-    const host = url.hostname.replace(/^\[|\]$/g, '')
-    const port = Number(url.port === '' ? (secure ? 443 : 80) : url.port)
-    const secureOptions = { host, port, onread, rejectUnauthorized: false } as ConnectionOptions
-    const socket = secure ? connectTls(secureOptions) : connectTcp({ host, port, onread, noDelay: true })
-    socket.on('drain', () => this.#events.drained())
-    socket.on('error', error => this.#ended(error))
-    socket.on('close', () => this.#ended(new ShoalError('PEER_GONE', { clientId: this.options.clientId })))
-    return socket
   }
 
   #await(answer: Awaited['answer']): Promise<Reply | undefined> {

@@ -26,6 +26,8 @@ function resultWith(change: Partial<LoadResult>): LoadResult {
   return {
     scenario: 'pairs',
     title: '2 pairs',
+    kind: 'QoS 0, 64 bytes',
+    lossAllowed: false,
     command: 'load pairs',
     date: '2026-01-01T00:00:00.000Z',
     machine,
