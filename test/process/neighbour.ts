@@ -12,7 +12,7 @@ import { clientSubscriber, type RecordingSubscriber } from './subscribers.ts'
 const PER_SECOND = 200
 const SAMPLE_MS = 50
 /** Beyond it, even on a machine with much else to do, somebody has noticed something. */
-const WAIT_MS_MAX = 5_000
+const WAIT_MS_MAX = 10_000
 const MiB = 1024 * 1024
 /** A node takes some 70 MiB when it starts, and each client that does not read may have 12 MiB wait for it. */
 const RESIDENT_BYTES_MAX = 512 * MiB
