@@ -22,19 +22,12 @@ export class Lifetime implements Scope {
   }
 }
 
-/** Runs something with a scope that ends with it, also when this process is told to stop. */
+/** Runs something with a scope that ends with it. */
 export async function withLifetime<T>(run: (scope: Scope) => Promise<T>): Promise<T> {
   const lifetime = new Lifetime()
-  const stop = (): void => {
-    void lifetime.end().finally(() => process.exit(1))
-  }
-  process.once('SIGINT', stop)
-  process.once('SIGTERM', stop)
   try {
     return await run(lifetime)
   } finally {
-    process.off('SIGINT', stop)
-    process.off('SIGTERM', stop)
     await lifetime.end()
   }
 }

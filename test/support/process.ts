@@ -17,6 +17,8 @@ export interface Scope {
   after(run: () => void | Promise<void>): void
 }
 
+const ENDS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
 /** What a child may print before the oldest lines are forgotten. */
 const LINES_MAX = 100_000
 
@@ -152,6 +154,7 @@ export function startProgram(
     ...(options.cwd === undefined ? {} : { cwd: options.cwd })
   })
   const started = new Child(program, child)
+  takeAlong(child)
   scope.after(() => started.kill())
   return started
 }
@@ -164,4 +167,29 @@ export function startNode(
   options: ChildOptions = {}
 ): Child {
   return startProgram(scope, process.execPath, [script, ...args], options)
+}
+
+const living = new Set<ChildProcess>()
+
+/** A process that is told to end, or fails outright, has no time for `after`: its children end with it all the same. */
+function takeAlong(child: ChildProcess): void {
+  if (living.size === 0) {
+    process.on('exit', killLiving)
+    for (const signal of ENDS) process.on(signal, endBySignal)
+  }
+  living.add(child)
+  child.once('exit', () => {
+    living.delete(child)
+    if (living.size > 0) return
+    process.off('exit', killLiving)
+    for (const signal of ENDS) process.off(signal, endBySignal)
+  })
+}
+
+function killLiving(): void {
+  for (const child of living) child.kill('SIGKILL')
+}
+
+function endBySignal(_signal: NodeJS.Signals, number: number): void {
+  process.exit(128 + number)
 }

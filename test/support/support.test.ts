@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -18,6 +18,15 @@ async function script(t: TestContext, text: string): Promise<string> {
   const path = join(folder, 'script.mjs')
   writeFileSync(path, text)
   return path
+}
+
+/** False also for one that has ended, and that nobody has asked for its exit code yet. */
+function isRunning(pid: number): boolean {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
+  } catch {
+    return false
+  }
 }
 
 test('a line of a child can be waited for before and after it was printed, with its match', async t => {
@@ -48,6 +57,28 @@ test('a child that is stopped, or was never started, can be killed', async t => 
   assert.equal(child.process.signalCode, 'SIGKILL')
   const never = startProgram(t, '/no/such/program', [])
   await assert.rejects(never.exit(), { code: 'ENOENT' })
+})
+
+test('children end with a process that is told to end, or fails', async t => {
+  const module = new URL('./process.js', import.meta.url).href
+  for (const end of ["console.log('ready')", 'setImmediate(() => { throw new Error() })']) {
+    const parent = startNode(
+      t,
+      await script(
+        t,
+        `import { startProgram } from '${module}'
+        console.log('child ' + startProgram({ after() {} }, 'sleep', ['60']).pid)
+        ${end}`
+      )
+    )
+    const pid = Number((await parent.line(/^child (\d+)$/))[1])
+    if (end.includes('ready')) {
+      await parent.line(/^ready$/)
+      parent.signal('SIGTERM')
+    }
+    await parent.exit()
+    await eventually('the end of the child', () => !isRunning(pid))
+  }
 })
 
 test('free ports differ and can be listened on', async () => {
