@@ -8,7 +8,8 @@ import { ShoalError } from '../../broker/errors.ts'
 import type { Log } from '../../broker/runtime/log.ts'
 import { nodeRuntime } from '../../broker/runtime/node.ts'
 import { listenMqtt, MqttGateway, type MqttListener } from '../mqtt/index.ts'
-import { listenWeb, type WebListener } from '../websocket/listener.ts'
+import type { WebListener } from '../websocket/listener.ts'
+import type { WebOptions } from '../websocket/options.ts'
 import { Failure, systemCode } from './failure.ts'
 
 /** The part of `closeTimeoutMs` that is for goodbyes to clients, at most; the rest is the cluster's. */
@@ -98,6 +99,7 @@ async function openWeb(
   port: number
 ): Promise<WebListener> {
   const options = { ...webOptions(config), port }
+  const { listenWeb } = await loadWeb()
   try {
     return await listenWeb(broker, options, transport => gateway.accept(transport), gateway.counters)
   } catch (error) {
@@ -108,6 +110,22 @@ async function openWeb(
       port,
       '--http-port',
       (await tryToListen(config.host, port)) ?? error
+    )
+  }
+}
+
+/** Loaded when it is wanted, since its library has no binary for each system that Node runs on. */
+async function loadWeb(): Promise<typeof import('../websocket/listener.ts')> {
+  try {
+    return await import('../websocket/listener.ts')
+  } catch (error) {
+    if (!(error instanceof Error && error.message.includes('uWS.js'))) throw error
+    throw new Failure(
+      `WebSocket and HTTP cannot be served: uWebSockets.js has nothing for Node ${process.version} on this system. On ` +
+        'Linux, Node 20 needs glibc 2.27 or later, and Node 22 and 24 glibc 2.38 or later (Debian 13, Ubuntu 24.04). ' +
+        'Take another Node, or serve MQTT alone with --http-port off.',
+      1,
+      error
     )
   }
 }
@@ -201,7 +219,7 @@ function mqttOptions(config: Config): ConstructorParameters<typeof MqttGateway>[
   return { ...clients, ...limits, connectTimeoutMs, stallTimeoutMs }
 }
 
-function webOptions(config: Config): Parameters<typeof listenWeb>[1] {
+function webOptions(config: Config): Partial<WebOptions> {
   const {
     host,
     allowAnonymous,
