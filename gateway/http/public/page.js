@@ -185,7 +185,9 @@ async function refresh() {
 }
 
 function showStatus({ members, topics, subscriptions: count, retained }) {
-  byId('figures').textContent = `${topics} topics, ${count} subscriptions, ${retained} retained`
+  const counted = (number, noun) => `${number} ${noun}${number === 1 ? '' : 's'}`
+  byId('figures').textContent =
+    `${counted(topics, 'topic')}, ${counted(count, 'subscription')}, ${retained} retained`
   byId('members').replaceChildren(...members.map(rowOf))
 }
 
