@@ -1,6 +1,7 @@
 // The load tool's command line: which scenario, against which brokers; prints, writes, and ends with
 // 0 when every message arrived once and in order, 1 when not, 2 for a wrong command, 3 when it could not run.
 import { realpathSync, writeFileSync } from 'node:fs'
+import { constants } from 'node:os'
 import { pathToFileURL } from 'node:url'
 import { ShoalError } from '../broker/errors.ts'
 import { BROKERS } from './compare/brokers.ts'
@@ -102,5 +103,9 @@ export async function main(args: readonly string[]): Promise<number> {
 
 const script = process.argv[1]
 if (script !== undefined && import.meta.url === pathToFileURL(realpathSync(script)).href) {
+  // An orderly exit, so that brokers that were started are ended, too.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => process.exit(128 + constants.signals[signal]))
+  }
   process.exitCode = await main(process.argv.slice(2))
 }

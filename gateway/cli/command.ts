@@ -28,6 +28,8 @@ export interface Command {
   readonly examples: readonly string[]
   /** True for a server, which goes on when nobody reads its output any more. */
   readonly outlivesOutput: boolean
+  /** True if all that follows its name is for another program: given as positionals, unread but for `--help`. */
+  readonly passesOn?: boolean
   /** True for a command that is not for people. */
   readonly hidden: boolean
   /** Settles with the exit code. Throws `Failure` or OPTION_INVALID for what the user can mend. */

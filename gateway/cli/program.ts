@@ -7,6 +7,7 @@ import { cluster } from './cluster.ts'
 import type { Command, Terminal } from './command.ts'
 import { Failure } from './failure.ts'
 import { helpOf, overviewOf } from './help.ts'
+import { load } from './load.ts'
 import { owner } from './owner.ts'
 import { pub } from './pub.ts'
 import { markdownReference } from './reference.ts'
@@ -15,7 +16,7 @@ import { status } from './status.ts'
 import { sub } from './sub.ts'
 import { version } from './version.ts'
 
-export const COMMANDS: readonly Command[] = [start, cluster, status, owner, pub, sub, clusterNode]
+export const COMMANDS: readonly Command[] = [start, cluster, status, owner, pub, sub, load, clusterNode]
 
 /** Settles with the exit code. Rejects for a bug only. */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {
@@ -47,7 +48,9 @@ async function dispatch(argv: readonly string[], terminal: Terminal): Promise<nu
   if (first === 'help') return print(explain(rest), terminal)
   const command = known(first)
   if (asksForHelp(rest)) return print(helpOf(command), terminal)
-  return await command.run(readArguments(command, rest), terminal)
+  const given =
+    command.passesOn === true ? { flags: new Map(), positionals: rest } : readArguments(command, rest)
+  return await command.run(given, terminal)
 }
 
 /** `help`, `help <command>`, or `help <command> --markdown`: the table of its options for the README. */

@@ -8,10 +8,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ShoalError } from '../../broker/errors.ts'
 import { commandLine } from '../command.ts'
-import { faultsOf } from '../integrity.ts'
+import type { ConnectResult } from '../connect/connect.ts'
 import { describeMachine, type Machine } from '../machine.ts'
 import type { LoadResult } from '../result.ts'
 import { BROKERS, type BrokerName } from './brokers.ts'
+import { FIGURES, type FigureName, figureText } from './figures.ts'
+import { type Cell, cellOf, outcomeOf, type Run } from './outcome.ts'
 import { ROWS, type RowDefinition } from './rows.ts'
 import { pinned, type StartedBroker } from './started.ts'
 
@@ -25,25 +27,10 @@ export interface CompareOptions {
   args: readonly string[]
 }
 
-/** One broker's figures in one row: medians over its rounds. */
-export interface Cell {
-  broker: BrokerName
-  deliveriesPerSecond: number
-  cpuUsPerDelivery: number
-  brokerCpuPercent: number
-  p50Us: number
-  p99Us: number
-  rssKib: number
-  generatorWasTheLimit: boolean
-  /** What other processes took meanwhile, percent of one core. */
-  othersCpuPercent: number
-  faults: string[]
-  rounds: number
-}
-
 export interface ComparedRow {
   name: string
   title: string
+  by: readonly FigureName[]
   cells: Cell[]
 }
 
@@ -68,16 +55,21 @@ export async function compare(options: CompareOptions, tell: (line: string) => v
     const row = ROWS[name]
     if (row === undefined)
       throw new ShoalError('OPTION_INVALID', { row: name, allowed: Object.keys(ROWS).join(', ') })
-    const results = new Map<BrokerName, (LoadResult | string)[]>(options.brokers.map(broker => [broker, []]))
+    const results = new Map<BrokerName, Run[]>(options.brokers.map(broker => [broker, []]))
     for (let round = 0; round < options.rounds; round++) {
       const order = round % 2 === 0 ? options.brokers : options.brokers.toReversed()
       for (const broker of order) {
         const result = await measure(broker, row, options.args, separate)
         results.get(broker)!.push(result)
-        tell(`${name} ${round + 1}/${options.rounds} ${broker}: ${oneLine(result)}`)
+        tell(`${name} ${round + 1}/${options.rounds} ${broker}: ${oneLine(row, result)}`)
       }
     }
-    rows.push({ name, title: row.title, cells: [...results].map(([broker, runs]) => cellOf(broker, runs)) })
+    rows.push({
+      name,
+      title: row.title,
+      by: row.by,
+      cells: [...results].map(([broker, runs]) => cellOf(broker, runs))
+    })
   }
   return {
     date: new Date().toISOString(),
@@ -89,10 +81,10 @@ export async function compare(options: CompareOptions, tell: (line: string) => v
   }
 }
 
-function oneLine(result: LoadResult | string): string {
-  if (typeof result === 'string') return result
-  const cost = result.cpuUsPerDelivery?.toPrecision(3) ?? '?'
-  return `${Math.round(result.deliveriesPerSecond)} deliveries/s, ${cost} µs CPU each`
+function oneLine({ by }: RowDefinition, run: Run): string {
+  if ('failure' in run) return run.failure
+  const figures = by.map(name => `${figureText(name, run.figures[name])} ${FIGURES[name].title}`)
+  return [...figures, ...run.faults].join(', ')
 }
 
 async function measure(
@@ -100,7 +92,7 @@ async function measure(
   row: RowDefinition,
   args: readonly string[],
   separate: boolean
-): Promise<LoadResult | string> {
+): Promise<Run> {
   const folder = mkdtempSync(join(tmpdir(), 'load-compare-'))
   let broker: StartedBroker | undefined
   try {
@@ -113,10 +105,10 @@ async function measure(
     const pids = broker.pids.flatMap(pid => ['--pid', String(pid)])
     const command = [main, row.scenario, ...row.args, ...args, ...places, ...pids, '--json', json, '--quiet']
     const code = await runNode(separate ? 1 : undefined, command)
-    if (code > 1) return `the load ended with ${code}`
-    return JSON.parse(readFileSync(json, 'utf8')) as LoadResult
+    if (code > 1) return { failure: `the load ended with ${code}` }
+    return outcomeOf(JSON.parse(readFileSync(json, 'utf8')) as LoadResult | ConnectResult)
   } catch (error) {
-    return error instanceof Error ? error.message : String(error)
+    return { failure: error instanceof Error ? error.message : String(error) }
   } finally {
     await broker?.stop()
     rmSync(folder, { recursive: true, force: true })
@@ -129,32 +121,4 @@ function runNode(core: number | undefined, args: readonly string[]): Promise<num
     child.on('error', reject)
     child.on('exit', code => resolve(code ?? 255))
   })
-}
-
-/** The middle of `values`; of an even number, the mean of the two in the middle. 0 of none. */
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b)
-  const half = sorted.length >>> 1
-  if (sorted.length === 0) return 0
-  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2
-}
-
-function cellOf(broker: BrokerName, runs: readonly (LoadResult | string)[]): Cell {
-  const results = runs.filter(run => typeof run !== 'string')
-  const middle = (figure: (result: LoadResult) => number) => median(results.map(figure))
-  const sum = (result: LoadResult, figure: (broker: LoadResult['brokers'][number]) => number) =>
-    result.brokers.reduce((total, process) => total + figure(process), 0)
-  return {
-    broker,
-    deliveriesPerSecond: middle(result => result.deliveriesPerSecond),
-    cpuUsPerDelivery: middle(result => result.cpuUsPerDelivery ?? 0),
-    brokerCpuPercent: middle(result => sum(result, process => process.cpuPercent)),
-    p50Us: middle(result => result.latency.p50Us),
-    p99Us: middle(result => result.latency.p99Us),
-    rssKib: middle(result => sum(result, process => process.rssKibMax)),
-    generatorWasTheLimit: results.some(result => result.generator.wasTheLimit),
-    othersCpuPercent: middle(result => result.othersCpuPercent ?? 0),
-    faults: runs.flatMap(run => (typeof run === 'string' ? [run] : faultsOf(run.integrity, false))),
-    rounds: results.length
-  }
 }

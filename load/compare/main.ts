@@ -1,10 +1,11 @@
-// `load compare`: checks the options, runs the comparison, writes Markdown and JSON.
+// `load compare`: checks the options, runs the comparison, writes Markdown, JSON and a page.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ShoalError } from '../../broker/errors.ts'
 import { type LoadOptions, OPTIONS, type RawOptions } from '../options.ts'
 import { BROKERS, type BrokerName } from './brokers.ts'
 import { compare } from './compare.ts'
+import { comparisonPage } from './page.ts'
 import { ROWS } from './rows.ts'
 import { comparisonMarkdown } from './tables.ts'
 
@@ -59,5 +60,6 @@ export async function compareMain(raw: RawOptions, options: LoadOptions): Promis
   const name = comparison.date.replace(/[:.]/g, '-')
   writeFileSync(join(folder, `${name}.md`), markdown)
   writeFileSync(options.json ?? join(folder, `${name}.json`), `${JSON.stringify(comparison, null, 1)}\n`)
+  writeFileSync(options.html ?? join(folder, `${name}.html`), comparisonPage(comparison))
   return comparison.rows.some(row => row.cells.some(cell => cell.faults.length > 0)) ? 1 : 0
 }

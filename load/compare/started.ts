@@ -16,8 +16,18 @@ const STDERR_CHARACTERS_MAX = 400
 /** A running broker: where to connect, and which processes to account for. */
 export interface StartedBroker {
   urls: string[]
+  /** Where it speaks HTTP and WebSocket, if it does: `http://host:port`, in the order of `urls`. */
+  webUrls?: string[]
   pids: number[]
   stop(): Promise<void>
+}
+
+/** A broker that a comparison knows. */
+export interface BrokerKind {
+  /** Its version, or undefined when it is not installed. */
+  version(): string | undefined
+  /** Starts it on free ports, pinned to `core` where one is given; resolves when it takes connections. */
+  start(core: number | undefined): Promise<StartedBroker>
 }
 
 /** Puts `taskset` before a command where the system has it and more than one core. */
@@ -68,6 +78,12 @@ export async function awaitPort(child: Child, port: number): Promise<void> {
   await awaitReady(child, () => accepts(port))
 }
 
+/** Children that must not outlive this process. */
+const living = new Set<ChildProcess>()
+process.on('exit', () => {
+  for (const child of living) child.kill('SIGKILL')
+})
+
 export class Child {
   readonly command: string
   readonly #process: ChildProcess
@@ -76,6 +92,8 @@ export class Child {
   constructor(core: number | undefined, command: string, args: readonly string[]) {
     this.command = [command, ...args].join(' ')
     this.#process = spawn(...pinned(core, command, args), { stdio: ['ignore', 'ignore', 'pipe'] })
+    living.add(this.#process)
+    this.#process.once('exit', () => living.delete(this.#process))
     this.#process.on('error', error => {
       this.#stderr += error.message
     })

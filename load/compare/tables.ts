@@ -1,42 +1,27 @@
-// A comparison as Markdown: one table a row, and in front the ratios to the first broker.
-import { count, duration, memory } from '../report/figures.ts'
-import type { Cell, ComparedRow, Comparison } from './compare.ts'
+// A comparison as Markdown: in front how the brokers compare with the first one, then a table a row.
+import type { ComparedRow, Comparison } from './compare.ts'
+import { advantage, FIGURES, type FigureName, figureText } from './figures.ts'
+import type { Cell } from './outcome.ts'
+
+/** Other processes that take more than this of a core are worth a note. */
+const OTHERS_PERCENT_MAX = 15
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
   return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n')
 }
 
-function ratio(value: number, base: number): string {
-  if (value === 0 || base === 0) return '-'
-  const times = value / base
-  return `${times.toPrecision(times >= 100 ? 3 : 2)} ×`
+/** A figure, and how much better the first broker's is. */
+export function compared(name: FigureName, cell: Cell, first: Cell): string {
+  const value = cell.figures[name]
+  const base = first.figures[name]
+  const times = value === undefined || base === undefined ? undefined : advantage(name, base, value)
+  if (cell === first || times === undefined) return figureText(name, value)
+  return `${figureText(name, value)} (${times.toPrecision(times >= 100 ? 3 : 2)} ×)`
 }
 
-function ratios(rows: readonly ComparedRow[]): string {
-  const first = rows[0]?.cells[0]
-  const others = rows[0]?.cells.slice(1) ?? []
-  if (first === undefined || others.length === 0) return ''
-  const head = others.flatMap(({ broker }) => [
-    `deliveries/s, ${first.broker} : ${broker}`,
-    `CPU, ${broker} : ${first.broker}`
-  ])
-  const body = rows.map(({ title, cells }) => [
-    title,
-    ...cells
-      .slice(1)
-      .flatMap(cell => [
-        ratio(cells[0]!.deliveriesPerSecond, cell.deliveriesPerSecond),
-        ratio(cell.cpuUsPerDelivery, cells[0]!.cpuUsPerDelivery)
-      ])
-  ])
-  return `${table(['scenario (above 1, the first is better)', ...head], body)}\n\n`
-}
-
-/** Other processes that take more than this of a core are worth a note. */
-const OTHERS_PERCENT_MAX = 15
-
-function notes(cell: Cell): string[] {
+/** What is wrong with a cell's figures, or was in their way. */
+export function notesOf(cell: Cell): string[] {
   const found = [...cell.faults]
   if (cell.generatorWasTheLimit) found.push('generator was the limit')
   if (cell.othersCpuPercent > OTHERS_PERCENT_MAX)
@@ -44,35 +29,55 @@ function notes(cell: Cell): string[] {
   return found
 }
 
-function cellRow(cell: Cell): string[] {
+/** Where and how it was measured, as one sentence after the other. */
+export function circumstances({ date, machine, pinnedToCores, rows }: Comparison): string {
   return [
+    `${date}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB, ${machine.kernel}, Node ${machine.node}.`,
+    pinnedToCores
+      ? 'All brokers on core 0, the generator on core 1.'
+      : 'Broker and generator share the core.',
+    `CPU is of all broker processes, user and system. Medians of ${rows[0]?.cells[0]?.rounds ?? 0} rounds.`
+  ].join(' ')
+}
+
+/** `shoal (this tree), mosquitto (2.0.11)` */
+export function contenders({ versions }: Comparison): string {
+  return Object.entries(versions)
+    .map(([name, version]) => `${name} (${version})`)
+    .join(', ')
+}
+
+function overview(rows: readonly ComparedRow[]): string {
+  const cells = rows[0]?.cells ?? []
+  if (cells.length < 2) return ''
+  const head = ['scenario', 'figure', ...cells.map(({ broker }) => broker)]
+  const body = rows.flatMap(({ title, by, cells }) =>
+    by.map(name => [title, FIGURES[name].title, ...cells.map(cell => compared(name, cell, cells[0]!))])
+  )
+  const means = `In brackets: how much better ${cells[0]!.broker} is; below 1 it is worse.`
+  return `${means}\n\n${table(head, body)}\n\n`
+}
+
+function rowTable({ title, cells }: ComparedRow): string {
+  const names = (Object.keys(FIGURES) as FigureName[]).filter(name =>
+    cells.some(cell => cell.figures[name] !== undefined)
+  )
+  const head = ['broker', ...names.map(name => FIGURES[name].title), 'notes']
+  const body = cells.map(cell => [
     cell.broker,
-    count(cell.deliveriesPerSecond),
-    cell.cpuUsPerDelivery.toPrecision(3),
-    `${cell.brokerCpuPercent.toFixed(0)} %`,
-    duration(cell.p50Us),
-    duration(cell.p99Us),
-    memory(cell.rssKib),
-    notes(cell).join('; ')
-  ]
+    ...names.map(name => figureText(name, cell.figures[name])),
+    notesOf(cell).join('; ')
+  ])
+  return `## ${title}\n\n${table(head, body)}\n`
 }
 
 /** The whole report. */
 export function comparisonMarkdown(comparison: Comparison): string {
-  const { machine } = comparison
-  const head = ['broker', 'deliveries/s', 'CPU-µs per delivery', 'CPU', 'p50', 'p99', 'memory', 'notes']
-  const versions = Object.entries(comparison.versions).map(([name, version]) => `${name} (${version})`)
   return [
-    `# ${versions.join(', ')}\n\n`,
-    `${comparison.date}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB, ${machine.kernel}, Node ${machine.node}. `,
-    comparison.pinnedToCores
-      ? 'All brokers on core 0, the generator on core 1. '
-      : 'Broker and generator share the core. ',
-    `CPU is of all broker processes, user and system. Medians of ${comparison.rows[0]?.cells[0]?.rounds ?? 0} rounds.\n\n`,
+    `# ${contenders(comparison)}\n\n`,
+    `${circumstances(comparison)}\n\n`,
     `    ${comparison.command}\n\n`,
-    ratios(comparison.rows),
-    comparison.rows
-      .map(({ title, cells }) => `## ${title}\n\n${table(head, cells.map(cellRow))}\n`)
-      .join('\n')
+    overview(comparison.rows),
+    comparison.rows.map(rowTable).join('\n')
   ].join('')
 }

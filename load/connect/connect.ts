@@ -9,7 +9,7 @@ import { commandLine } from '../command.ts'
 import { type LatencySummary, summarise } from '../latency.ts'
 import { describeMachine, type Machine } from '../machine.ts'
 import type { LoadOptions } from '../options.ts'
-import { type Usage, usageOf } from '../processes.ts'
+import { machineCpuUs, type Usage, usageOf } from '../processes.ts'
 import type { ConnectCommand, ConnectNews, ConnectTask } from './worker.ts'
 
 /** How long the broker gets to settle before its memory is read. */
@@ -30,6 +30,8 @@ export interface ConnectResult {
   kibPerConnection: number | undefined
   /** Of one core, while all connections were idle. */
   idleCpuPercent: number | undefined
+  /** What neither brokers nor generator took of the machine while it connected, percent of one core. */
+  othersCpuPercent: number | undefined
   churnedPerSecond: number | undefined
   cpuUsPerChurn: number | undefined
   /** Connections that ended by themselves. */
@@ -42,16 +44,21 @@ interface Reading {
   connected: number
   cpuUs: number
   rssKib: number
+  /** Of the machine without brokers and generator. */
+  othersCpuUs: number
 }
 
 function read(board: Board, pids: readonly number[]): Reading {
   const usage = usageOf(pids)
   const sum = (figure: (one: Usage) => number) => usage.reduce((total, one) => total + figure(one), 0)
+  const cpuUs = sum(one => one.userUs + one.systemUs)
+  const { user, system } = process.cpuUsage()
   return {
     atMs: performance.now(),
     connected: board.total('connected'),
-    cpuUs: sum(one => one.userUs + one.systemUs),
-    rssKib: sum(one => one.rssKib)
+    cpuUs,
+    rssKib: sum(one => one.rssKib),
+    othersCpuUs: machineCpuUs() - cpuUs - user - system
   }
 }
 
@@ -184,6 +191,9 @@ function conclude(
       watched && options.holdMs > 0
         ? (held.cpuUs - settled.cpuUs) / (held.atMs - settled.atMs) / 10
         : undefined,
+    othersCpuPercent: watched
+      ? Math.max(0, (ramped.othersCpuUs - before.othersCpuUs) / (ramped.atMs - before.atMs) / 10)
+      : undefined,
     churnedPerSecond: churned && perSecond(held, churned),
     cpuUsPerChurn: watched && churned && churns > 0 ? (churned.cpuUs - held.cpuUs) / churns : undefined,
     lost: board.total('disconnected'),

@@ -1,5 +1,6 @@
 // One connection to the publish API: a request at a time, kept alive, as a backend's HTTP client does
-// it. One message goes by itself, several as a batch. It receives no messages.
+// it. One message goes by itself, several as a batch. It receives no messages. Answers must have a
+// Content-Length, as Shoal's do.
 import { Buffer } from 'node:buffer'
 import type { Socket } from 'node:net'
 import { ShoalError } from '../../broker/errors.ts'

@@ -1,21 +1,17 @@
 // A run as one self-contained page: figures, rate and latency over time, the latency distribution,
-// the broker's CPU and memory. It loads nothing and runs nothing.
+// the broker's CPU and memory.
 import { faultsOf } from '../integrity.ts'
 import type { LoadResult } from '../result.ts'
 import { chart, escapeText } from './chart.ts'
 import { count, duration, memory } from './figures.ts'
+import { page } from './page.ts'
 
 const STYLE = `
-:root { color-scheme: light dark; --ink: #1c2733; --page: #fff; --quiet: #66758a; --grid: #dfe5ec; --one: #0b72c4; --two: #d1620f; --good: #17803d; --bad: #c02626 }
-@media (prefers-color-scheme: dark) { :root { --ink: #e4eaf1; --page: #11161c; --quiet: #93a1b3; --grid: #2b3541; --one: #58b0f5; --two: #f39a51; --good: #58c98a; --bad: #ff7b72 } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 44rem; margin: 0 auto; padding: 1rem }
-h1 { font-size: 1.4rem; margin: 0 } p, figcaption { color: var(--quiet); margin: .25rem 0 }
 dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem; margin: 1.25rem 0 }
 dt { color: var(--quiet); font-size: .85rem } dd { margin: 0; font-size: 1.25rem; font-variant-numeric: tabular-nums }
-figure { margin: 1.5rem 0 } svg { width: 100%; height: auto } svg text { fill: var(--quiet); font-size: 12px }
+svg { width: 100%; height: auto } svg text { fill: var(--quiet); font-size: 12px }
 .grid { stroke: var(--grid); fill: none } polyline { fill: none; stroke-width: 2 }
 .line0 { stroke: var(--one) } .line1 { stroke: var(--two) } .key0 { color: var(--one) } .key1 { color: var(--two) }
-.good { color: var(--good) } .bad { color: var(--bad) } code { overflow-wrap: anywhere }
 `
 
 function figures(result: LoadResult): string {
@@ -105,22 +101,16 @@ function charts({ timeline, distribution, brokers }: LoadResult): string {
 /** The page. */
 export function htmlReport(result: LoadResult, allowLoss: boolean): string {
   const { machine } = result
-  const title = escapeText(`${result.scenario}: ${result.title}`)
   const kind = `${result.kind}, ${result.measuredSeconds.toFixed(1)} s measured`
   const place = `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${machine.node}, ${result.date}`
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
-<style>${STYLE}</style>
-<h1>${title}</h1>
-<p>${escapeText(kind)}</p>
+  return page(
+    `${result.scenario}: ${result.title}`,
+    STYLE,
+    `<p>${escapeText(kind)}</p>
 ${verdict(result, allowLoss)}
 ${figures(result)}
 ${charts(result)}
 <p><code>${escapeText(result.command)}</code></p>
-<p>${escapeText(place)}</p>
-</html>
-`
+<p>${escapeText(place)}</p>`
+  )
 }

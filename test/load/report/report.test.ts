@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Comparison } from '../../../load/compare/compare.ts'
-import { median } from '../../../load/compare/compare.ts'
+import { type Cell, median } from '../../../load/compare/outcome.ts'
+import { comparisonPage } from '../../../load/compare/page.ts'
 import { comparisonMarkdown } from '../../../load/compare/tables.ts'
 import { chart } from '../../../load/report/chart.ts'
 import { consoleProgress, summary } from '../../../load/report/console.ts'
@@ -141,28 +142,48 @@ test('the median of rounds is the middle one, or the mean of two', () => {
   assert.deepEqual([median([]), median([3, 1, 2]), median([4, 1, 2, 3])], [0, 2, 2.5])
 })
 
-test('a comparison gives ratios above one where the first broker is better', () => {
-  const cell = {
-    broker: 'shoal' as const,
-    deliveriesPerSecond: 1_000_000,
-    cpuUsPerDelivery: 0.5,
-    brokerCpuPercent: 100,
-    p50Us: 10,
-    p99Us: 20,
-    rssKib: 1_000,
-    generatorWasTheLimit: false,
-    othersCpuPercent: 0,
-    faults: [],
-    rounds: 3
-  }
-  const other = { ...cell, broker: 'mosquitto' as const, deliveriesPerSecond: 100_000, cpuUsPerDelivery: 5 }
-  const comparison: Comparison = {
-    date: '2026-01-01',
-    machine,
-    command: 'load compare',
-    versions: { shoal: '1', mosquitto: '2' },
-    pinnedToCores: true,
-    rows: [{ name: 'pairs', title: '200 pairs', cells: [cell, other] }]
-  }
-  assert.match(comparisonMarkdown(comparison), /\| 200 pairs \| 10 × \| 10 × \|/)
+const cell: Cell = {
+  broker: 'shoal',
+  figures: { deliveriesPerSecond: 1_000_000, cpuUsPerDelivery: 0.5, p50Us: 10, p99Us: 20 },
+  generatorWasTheLimit: false,
+  othersCpuPercent: 0,
+  faults: [],
+  rounds: 3
+}
+const other: Cell = {
+  ...cell,
+  broker: 'mosquitto',
+  figures: { deliveriesPerSecond: 100_000, cpuUsPerDelivery: 2, p50Us: 5 },
+  faults: ['3 lost <b>']
+}
+const comparison: Comparison = {
+  date: '2026-01-01',
+  machine,
+  command: 'load compare',
+  versions: { shoal: '1', mosquitto: '2' },
+  pinnedToCores: true,
+  rows: [
+    {
+      name: 'pairs',
+      title: '200 pairs',
+      by: ['cpuUsPerDelivery', 'deliveriesPerSecond'],
+      cells: [cell, other]
+    }
+  ]
+}
+
+test('a comparison says how much better the first broker is, whichever way is better', () => {
+  const text = comparisonMarkdown(comparison)
+  assert.match(text, /\| 200 pairs \| CPU-µs per delivery \| 0.500 \| 2.00 \(4.0 ×\) \|/)
+  assert.match(text, /\| 200 pairs \| deliveries\/s \| 1.00 M \| 100 k \(10 ×\) \|/)
+  assert.match(text, /\| mosquitto \| 2.00 \| 100 k \| 5 µs \| - \| 3 lost <b> \|/)
+})
+
+test('the page of a comparison is whole in itself and has a bar for each broker and figure', () => {
+  const text = comparisonPage(comparison)
+  assert.doesNotMatch(text, /<script|https?:|NaN|undefined|Infinity|<b>/)
+  assert.equal(text.match(/class="bar"/g)?.length, 4)
+  const empty = { ...cell, figures: {} }
+  const failed = { ...comparison, rows: [{ ...comparison.rows[0]!, cells: [empty, empty] }] }
+  assert.doesNotMatch(comparisonPage(failed) + comparisonMarkdown(failed), /NaN|undefined|Infinity/)
 })

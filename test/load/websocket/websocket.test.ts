@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { faultsOf } from '../../load/integrity.ts'
-import { checkOptions, parseCommandLine } from '../../load/options.ts'
-import { run } from '../../load/run.ts'
-import { readLetters, readTimeLetters, writeLetters, writeTimeLetters } from '../../load/stamp.ts'
-import { FakeWebGateway, type WebFaults } from './fake-web-gateway.ts'
+import { faultsOf } from '../../../load/integrity.ts'
+import { checkOptions, parseCommandLine } from '../../../load/options.ts'
+import { run } from '../../../load/run.ts'
+import { readLetters, readTimeLetters, writeLetters, writeTimeLetters } from '../../../load/stamp.ts'
+import { FakeWebGateway, type WebFaults } from '../fake-web-gateway.ts'
 
 async function shortRun(faults: WebFaults, ...args: string[]) {
   const gateway = await FakeWebGateway.start(faults)

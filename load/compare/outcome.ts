@@ -1,0 +1,92 @@
+// One run of `load` as a comparison sees it, and the cell that several make.
+import type { ConnectResult } from '../connect/connect.ts'
+import { faultsOf } from '../integrity.ts'
+import type { LoadResult } from '../result.ts'
+import type { BrokerName } from './brokers.ts'
+import { FIGURES, type FigureName, type Figures } from './figures.ts'
+
+export interface Outcome {
+  figures: Figures
+  faults: string[]
+  generatorWasTheLimit: boolean
+  /** What other processes took meanwhile, percent of one core. */
+  othersCpuPercent: number
+}
+
+/** One broker's figures in one row: medians over its rounds. */
+export interface Cell extends Outcome {
+  broker: BrokerName
+  /** Rounds that came to an end. */
+  rounds: number
+}
+
+/** What a run found out, or why it failed. */
+export type Run = Outcome | { failure: string }
+
+/** Reads what `load --json` wrote. */
+export function outcomeOf(result: LoadResult | ConnectResult): Outcome {
+  return 'connections' in result ? ofConnect(result) : ofLoad(result)
+}
+
+function ofLoad(result: LoadResult): Outcome {
+  const sum = (figure: (broker: LoadResult['brokers'][number]) => number) =>
+    result.brokers.reduce((total, process) => total + figure(process), 0)
+  return {
+    figures: defined({
+      cpuUsPerDelivery: result.cpuUsPerDelivery,
+      deliveriesPerSecond: result.deliveriesPerSecond,
+      p50Us: result.latency.p50Us,
+      p99Us: result.latency.p99Us,
+      cpuPercent: sum(process => process.cpuPercent),
+      rssKib: sum(process => process.rssKibMax)
+    }),
+    faults: faultsOf(result.integrity, false),
+    generatorWasTheLimit: result.generator.wasTheLimit,
+    othersCpuPercent: result.othersCpuPercent ?? 0
+  }
+}
+
+function ofConnect(result: ConnectResult): Outcome {
+  return {
+    figures: defined({
+      cpuUsPerConnect: result.cpuUsPerConnect,
+      kibPerConnection: result.kibPerConnection,
+      connectsPerSecond: result.connectsPerSecond,
+      connackP99Us: result.connectLatency.p99Us,
+      idleCpuPercent: result.idleCpuPercent
+    }),
+    faults: result.lost > 0 ? [`${result.lost} connections ended`] : [],
+    generatorWasTheLimit: false,
+    othersCpuPercent: result.othersCpuPercent ?? 0
+  }
+}
+
+function defined(figures: Record<string, number | undefined>): Figures {
+  return Object.fromEntries(Object.entries(figures).filter(([, value]) => value !== undefined))
+}
+
+/** The medians of several runs. A run that failed is a fault. */
+export function cellOf(broker: BrokerName, runs: readonly Run[]): Cell {
+  const outcomes = runs.filter((run): run is Outcome => !('failure' in run))
+  const figures: Figures = {}
+  for (const name of Object.keys(FIGURES) as FigureName[]) {
+    const values = outcomes.map(outcome => outcome.figures[name]).filter(value => value !== undefined)
+    if (values.length > 0) figures[name] = median(values)
+  }
+  return {
+    broker,
+    figures,
+    faults: runs.flatMap(run => ('failure' in run ? [run.failure] : run.faults)),
+    generatorWasTheLimit: outcomes.some(outcome => outcome.generatorWasTheLimit),
+    othersCpuPercent: median(outcomes.map(outcome => outcome.othersCpuPercent)),
+    rounds: outcomes.length
+  }
+}
+
+/** The middle of `values`; of an even number, the mean of the two in the middle. 0 of none. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const half = sorted.length >>> 1
+  if (sorted.length === 0) return 0
+  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2
+}

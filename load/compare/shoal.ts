@@ -1,0 +1,57 @@
+// Shoal of this tree, as one node or as a cluster.
+import { existsSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { awaitReady, type BrokerKind, Child, freePort, type StartedBroker } from './started.ts'
+
+const shoalMain = fileURLToPath(new URL('../../gateway/main.js', import.meta.url))
+
+async function isReady(httpPort: number): Promise<boolean> {
+  try {
+    return (await fetch(`http://127.0.0.1:${httpPort}/ready`)).ok
+  } catch {
+    return false
+  }
+}
+
+/** Each node joins by the first one's address; all share `core`. */
+async function startShoal(nodes: number, core: number | undefined): Promise<StartedBroker> {
+  const children: Child[] = []
+  const urls: string[] = []
+  const webUrls: string[] = []
+  const stop = async () => {
+    await Promise.all(children.map(child => child.stop()))
+  }
+  try {
+    let base: string[] = []
+    for (let i = 0; i < nodes; i++) {
+      const [mqtt, http, cluster] = [await freePort(), await freePort(), await freePort()]
+      const ports = ['--mqtt-port', `${mqtt}`, '--http-port', `${http}`, '--cluster-port', `${cluster}`]
+      const child = new Child(core, process.execPath, [
+        shoalMain,
+        'start',
+        ...ports,
+        '--log-level',
+        'warn',
+        ...base
+      ])
+      children.push(child)
+      await awaitReady(child, () => isReady(http))
+      urls.push(`mqtt://127.0.0.1:${mqtt}`)
+      webUrls.push(`http://127.0.0.1:${http}`)
+      if (i === 0) base = ['--base', `127.0.0.1:${cluster}`]
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { urls, webUrls, pids: children.map(child => child.pid), stop }
+}
+
+/** A cluster of `nodes` nodes; of one, a node by itself. */
+export function shoal(nodes: number): BrokerKind {
+  return {
+    version: () =>
+      existsSync(shoalMain) ? (nodes === 1 ? 'this tree' : `this tree, ${nodes} nodes`) : undefined,
+    start: core => startShoal(nodes, core)
+  }
+}
