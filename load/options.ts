@@ -85,6 +85,11 @@ export const OPTIONS = {
     fallback: '3',
     means: 'compare: runs of each broker in each row; the median counts'
   },
+  patience: {
+    takes: 'seconds',
+    fallback: '0',
+    means: 'compare: how long each run waits for the machine to be quiet'
+  },
   cluster: {
     takes: '',
     means: 'compare: also three nodes of Shoal, publishers and subscribers on different ones'

@@ -14,6 +14,7 @@ import type { LoadResult } from '../result.ts'
 import { BROKERS, type BrokerName } from './brokers.ts'
 import { FIGURES, type FigureName, figureText } from './figures.ts'
 import { type Cell, cellOf, outcomeOf, type Run } from './outcome.ts'
+import { untilQuiet } from './quiet.ts'
 import { ROWS, type RowDefinition } from './rows.ts'
 import { pinned, type StartedBroker } from './started.ts'
 
@@ -23,6 +24,8 @@ export interface CompareOptions {
   brokers: readonly BrokerName[]
   rows: readonly string[]
   rounds: number
+  /** How long each run waits at most for the machine to be quiet. */
+  patienceMs: number
   /** Options of `load` for every run: duration, protocol, payload … */
   args: readonly string[]
 }
@@ -41,6 +44,8 @@ export interface Comparison {
   versions: Record<string, string>
   /** Whether broker and generators each had a core of their own. */
   pinnedToCores: boolean
+  /** Runs of each broker in each row. */
+  rounds: number
   rows: ComparedRow[]
 }
 
@@ -59,6 +64,7 @@ export async function compare(options: CompareOptions, tell: (line: string) => v
     for (let round = 0; round < options.rounds; round++) {
       const order = round % 2 === 0 ? options.brokers : options.brokers.toReversed()
       for (const broker of order) {
+        await untilQuiet(options.patienceMs)
         const result = await measure(broker, row, options.args, separate)
         results.get(broker)!.push(result)
         tell(`${name} ${round + 1}/${options.rounds} ${broker}: ${oneLine(row, result)}`)
@@ -77,6 +83,7 @@ export async function compare(options: CompareOptions, tell: (line: string) => v
     command: commandLine(),
     versions,
     pinnedToCores: separate,
+    rounds: options.rounds,
     rows
   }
 }

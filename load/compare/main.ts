@@ -48,9 +48,17 @@ export async function compareMain(raw: RawOptions, options: LoadOptions): Promis
       allowed: 'a whole number from 1 to 100'
     })
   }
+  const patienceMs = Number(raw.patience ?? OPTIONS.patience.fallback) * 1_000
+  if (!(patienceMs >= 0 && patienceMs <= 86_400_000)) {
+    throw new ShoalError('OPTION_INVALID', {
+      option: '--patience',
+      value: raw.patience,
+      allowed: 'a number from 0 to 86400'
+    })
+  }
   const args = HANDED_ON.flatMap(name => (raw[name] === undefined ? [] : [`--${name}`, String(raw[name])]))
   const comparison = await compare(
-    { brokers: chosenBrokers(raw), rows: chosenRows(raw), rounds, args },
+    { brokers: chosenBrokers(raw), rows: chosenRows(raw), rounds, patienceMs, args },
     line => process.stdout.write(`${line}\n`)
   )
   const markdown = comparisonMarkdown(comparison)

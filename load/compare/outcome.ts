@@ -4,6 +4,7 @@ import { faultsOf } from '../integrity.ts'
 import type { LoadResult } from '../result.ts'
 import type { BrokerName } from './brokers.ts'
 import { FIGURES, type FigureName, type Figures } from './figures.ts'
+import { OTHERS_PERCENT_MAX } from './quiet.ts'
 
 export interface Outcome {
   figures: Figures
@@ -16,7 +17,7 @@ export interface Outcome {
 /** One broker's figures in one row: medians over its rounds. */
 export interface Cell extends Outcome {
   broker: BrokerName
-  /** Rounds that came to an end. */
+  /** Rounds that count: that came to an end, undisturbed where some were. */
   rounds: number
 }
 
@@ -65,9 +66,11 @@ function defined(figures: Record<string, number | undefined>): Figures {
   return Object.fromEntries(Object.entries(figures).filter(([, value]) => value !== undefined))
 }
 
-/** The medians of several runs. A run that failed is a fault. */
+/** The medians of several runs: of those that nobody disturbed, if there are any. A run that failed is a fault. */
 export function cellOf(broker: BrokerName, runs: readonly Run[]): Cell {
-  const outcomes = runs.filter((run): run is Outcome => !('failure' in run))
+  const finished = runs.filter((run): run is Outcome => !('failure' in run))
+  const quiet = finished.filter(({ othersCpuPercent }) => othersCpuPercent <= OTHERS_PERCENT_MAX)
+  const outcomes = quiet.length > 0 ? quiet : finished
   const figures: Figures = {}
   for (const name of Object.keys(FIGURES) as FigureName[]) {
     const values = outcomes.map(outcome => outcome.figures[name]).filter(value => value !== undefined)

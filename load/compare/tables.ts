@@ -2,9 +2,7 @@
 import type { ComparedRow, Comparison } from './compare.ts'
 import { advantage, FIGURES, type FigureName, figureText } from './figures.ts'
 import type { Cell } from './outcome.ts'
-
-/** Other processes that take more than this of a core are worth a note. */
-const OTHERS_PERCENT_MAX = 15
+import { OTHERS_PERCENT_MAX } from './quiet.ts'
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
@@ -30,13 +28,13 @@ export function notesOf(cell: Cell): string[] {
 }
 
 /** Where and how it was measured, as one sentence after the other. */
-export function circumstances({ date, machine, pinnedToCores, rows }: Comparison): string {
+export function circumstances({ date, machine, pinnedToCores, rounds }: Comparison): string {
   return [
     `${date}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB, ${machine.kernel}, Node ${machine.node}.`,
     pinnedToCores
       ? 'All brokers on core 0, the generator on core 1.'
       : 'Broker and generator share the core.',
-    `CPU is of all broker processes, user and system. Medians of ${rows[0]?.cells[0]?.rounds ?? 0} rounds.`
+    `CPU is of all broker processes, user and system. Medians of ${rounds} rounds; of the quiet ones, where some were not.`
   ].join(' ')
 }
 

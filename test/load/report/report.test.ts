@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Comparison } from '../../../load/compare/compare.ts'
-import { type Cell, median } from '../../../load/compare/outcome.ts'
+import { type Cell, cellOf, median } from '../../../load/compare/outcome.ts'
 import { comparisonPage } from '../../../load/compare/page.ts'
 import { comparisonMarkdown } from '../../../load/compare/tables.ts'
 import { chart } from '../../../load/report/chart.ts'
@@ -162,6 +162,7 @@ const comparison: Comparison = {
   command: 'load compare',
   versions: { shoal: '1', mosquitto: '2' },
   pinnedToCores: true,
+  rounds: 3,
   rows: [
     {
       name: 'pairs',
@@ -186,4 +187,13 @@ test('the page of a comparison is whole in itself and has a bar for each broker 
   const empty = { ...cell, figures: {} }
   const failed = { ...comparison, rows: [{ ...comparison.rows[0]!, cells: [empty, empty] }] }
   assert.doesNotMatch(comparisonPage(failed) + comparisonMarkdown(failed), /NaN|undefined|Infinity/)
+})
+
+test('rounds that others disturbed count only where there is no other, and a failure is a fault', () => {
+  const { figures: _, rounds: __, broker: ___, ...rest } = cell
+  const run = (p50Us: number, othersCpuPercent: number) => ({ ...rest, figures: { p50Us }, othersCpuPercent })
+  const quiet = cellOf('shoal', [run(1, 3), run(900, 80), run(3, 5), { failure: 'no port' }])
+  assert.deepEqual([quiet.figures, quiet.rounds, quiet.faults], [{ p50Us: 2 }, 2, ['no port']])
+  const loud = cellOf('shoal', [run(700, 60), run(900, 80)])
+  assert.deepEqual([loud.figures, loud.rounds, loud.othersCpuPercent], [{ p50Us: 800 }, 2, 70])
 })
