@@ -1,6 +1,6 @@
 // A node as a process: what it prints, how it fails, how it stops.
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -29,6 +29,25 @@ test('a node says where it listens, is ready, and stops with 0 when told to', as
   assert.equal((await fetch(`${http}/ready`)).status, 200)
   child.signal('SIGTERM')
   assert.equal(await child.exit(), 0)
+})
+
+test('the metrics of a node have the figures of both gateways and of the process', async t => {
+  const { mqtt, http } = await startShoal(t)
+  await run(t, 'pub', '--url', mqtt, '-t', 'a', '-m', 'x', '-q', '1')
+  const text = await (await fetch(`${http}/metrics`)).text()
+  assert.match(text, /^shoal_mqtt_messages_in_total 1$/m)
+  assert.match(text, /^shoal_web_http_requests_total [1-9]/m)
+  assert.match(text, /^shoal_published_total 1$/m)
+  assert.match(text, /^process_cpu_seconds_total \d/m)
+})
+
+// Not every system that Node runs on has a binary of the library.
+test('a node without HTTP does not load its library', { skip: !existsSync('/proc/self/maps') }, async t => {
+  const child = shoal(t, ['start', '--mqtt-port', '0', '--http-port', 'off', '--cluster-port', '0'])
+  await child.line(/^cluster/)
+  assert.doesNotMatch(readFileSync(`/proc/${child.pid}/maps`, 'utf8'), /uws_/)
+  const { child: whole } = await startShoal(t)
+  assert.match(readFileSync(`/proc/${whole.pid}/maps`, 'utf8'), /uws_/)
 })
 
 test('messages go from pub to sub, with their topics if asked for', async t => {
