@@ -11,6 +11,8 @@ import type { Router } from './router.ts'
 
 const REASON_SUCCESS = 0x00
 const REASON_NO_SUBSCRIBERS = 0x10
+/** Not an acknowledgement: see publish.ts. */
+const REASON_MOVED = 0x9d
 
 export class Ordering {
   readonly #router: Router
@@ -63,7 +65,10 @@ export class Ordering {
     router.counters.duplicates++
     const pending = origin.pending.get(message.sequence)
     if (pending === undefined) this.acknowledge(message, from, REASON_SUCCESS)
-    else pending.from = from
+    else if (pending.from !== from) {
+      pending.others ??= []
+      if (!pending.others.includes(from)) pending.others.push(from)
+    }
     return true
   }
 
@@ -123,6 +128,7 @@ export class Ordering {
     const message = pending.message!
     this.#originOf(message)?.pending.delete(message.sequence)
     this.acknowledge(message, pending.from, reason)
+    for (const other of pending.others ?? []) this.acknowledge(message, other, reason)
   }
 
   /** Tells whoever sent it here. A node whose link is down will ask again. */
@@ -181,6 +187,8 @@ export class Ordering {
         const origin = this.#originOf(message)!
         origin.pending.delete(message.sequence)
         origin.ordered.delete(message.sequence)
+        for (const other of pending.others ?? [])
+          if (other !== null) this.acknowledge(message, other, REASON_MOVED)
         publishing.route(topic, message, pending.from)
       }
     }

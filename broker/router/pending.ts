@@ -8,6 +8,8 @@ export class Pending {
   message: Message | null
   /** Who sent it here and wants the acknowledgement; null: a client of this node. */
   from: Peer | null
+  /** More who want it: the message came by several ways. */
+  others: (Peer | null)[] | null = null
   /** Nodes that have not taken it yet, and one more while late subscribers may still announce themselves. */
   remaining: number
   /** For a barrier. */
