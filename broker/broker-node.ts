@@ -16,12 +16,16 @@ import type { Subscriber, Subscription, SubscriptionOptions } from './topics/sub
 
 /** Between tries to see all members on the same ring. */
 const AGREEMENT_MS = 1000
+/** Of the time to close, what leaving may take. */
+const HANDOVER_PART = 0.75
 
 export class BrokerNode implements Broker {
   readonly clock: Clock
   readonly log: Log
   readonly #options: BrokerOptions
   readonly #runtime: Runtime
+  /** Settles when the sockets are bound; null before `start`. */
+  #bound: Promise<Cluster> | null = null
   #cluster: Cluster | null = null
   #router: Router | null = null
   #registry: ClientRegistry | null = null
@@ -52,7 +56,8 @@ export class BrokerNode implements Broker {
   }
 
   async start(): Promise<void> {
-    const cluster = await Cluster.start(this.#options, this.#runtime, ({ id, instance }) => {
+    if (this.#closing !== null) throw new ShoalError('CLOSED')
+    this.#bound = Cluster.start(this.#options, this.#runtime, ({ id, instance }) => {
       const router = new Router(id, instance, this.#options, this.#runtime, {
         linkOpened: peer => this.#registry?.renewWith(peer.id),
         linkClosed: peer => {
@@ -70,6 +75,7 @@ export class BrokerNode implements Broker {
         events: { membersChanged: () => this.#membersChanged() }
       }
     })
+    const cluster = await this.#bound
     this.#cluster = cluster
     this.#handleControl(this.#started(), cluster)
     await cluster.join()
@@ -207,13 +213,17 @@ export class BrokerNode implements Broker {
   }
 
   async #close(): Promise<void> {
-    const [cluster, router] = [this.#cluster, this.#router]
+    // A start that is under way is let come as far as its sockets, so that these can be closed.
+    const cluster = await this.#bound?.catch(() => null)
+    const router = this.#router
     this.#registry?.close()
-    if (cluster === null || router === null) return
+    if (!cluster || router === null) return
     const deadline = this.clock.now() + this.#options.closeTimeoutMs
     if (cluster.phase === 'serving') {
-      await this.#within(deadline, cluster.setPhase('leaving'))
-      await this.#within(deadline, this.#handedOver(router, deadline))
+      // What is left of the time is for saying goodbye.
+      const handedOver = this.clock.now() + this.#options.closeTimeoutMs * HANDOVER_PART
+      await this.#within(handedOver, cluster.setPhase('leaving'))
+      await this.#within(handedOver, this.#handedOver(router, handedOver))
     }
     router.close()
     await this.#within(deadline, cluster.stop())
@@ -258,11 +268,12 @@ export class BrokerNode implements Broker {
       ownerOf: key => router.view.ownerOf(hashKey(key))?.id ?? null,
       isMember: id => id === nodeId || router.view.peers.has(id),
       stamp: () => router.hybridClock.next(),
-      request: async (id, name, body) => {
-        const link = router.view.peer(id)?.link
-        if (link === null || link === undefined) throw new ShoalError('PEER_UNKNOWN', { peer: id })
-        return (await link.request(name, body)).body
+      claim: async (id, claim) => {
+        const stamp = integer(record(await this.#request(id, 'client.claim', claim)), 'stamp')
+        router.hybridClock.merge(stamp)
+        return stamp
       },
+      request: (id, name, body) => this.#request(id, name, body),
       fire: (id, name, body) => router.view.peer(id)?.link?.fire(name, body)
     })
   }
@@ -273,17 +284,22 @@ export class BrokerNode implements Broker {
     control.onRequest('swim.ping', () => ({}))
     control.onRequest('swim.sync', (_peer, body) => cluster.receiveSync(body))
     control.onRequest('client.claim', async (peer, body) => {
-      await registry.grant(claimOf(body), peer.id)
-      return {}
+      return { stamp: await registry.grant(claimOf(body), peer.id) }
     })
     control.onRequest('client.evict', (_peer, body) => {
       registry.evict(claimOf(body))
       return {}
     })
-    control.onFire('client.release', (_peer, body) => registry.released(claimOf(body)))
+    control.onFire('client.release', (peer, body) => registry.released(claimOf(body), peer.id))
     control.onFire('client.claims', (peer, body) => {
       for (const claim of list(body, 'claims')) registry.renewed(claimOf(record(claim)), peer.id)
     })
+  }
+
+  async #request(id: string, name: string, body: object): Promise<unknown> {
+    const link = this.#router?.view.peer(id)?.link
+    if (link === null || link === undefined) throw new ShoalError('PEER_UNKNOWN', { peer: id })
+    return (await link.request(name, body)).body
   }
 
   #started(): Router {
@@ -300,5 +316,5 @@ function inflightOf(router: Router): number {
 }
 
 function claimOf(body: Readonly<Record<string, unknown>>): Claim {
-  return { clientId: text(body, 'clientId'), stamp: integer(body, 'stamp') }
+  return { clientId: text(body, 'clientId'), id: integer(body, 'id'), stamp: integer(body, 'stamp') }
 }

@@ -128,8 +128,9 @@ export class Message {
       this.qos,
       this.retain
     )
-    copy.buffer = this.buffer.slice(this.payloadStart, this.payloadEnd)
-    copy.properties = this.properties === null ? null : this.properties.slice()
+    // Not `slice`: a Buffer's is a view.
+    copy.buffer = new Uint8Array(this.payload())
+    copy.properties = this.properties === null ? null : new Uint8Array(this.properties)
     copy.origin = this.origin
     copy.sequence = this.sequence
     copy.epoch = this.epoch

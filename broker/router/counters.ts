@@ -15,6 +15,8 @@ export class Counters {
   duplicates = 0
   /** QoS 0 messages dropped: no way to the node, or too much waiting for it. */
   droppedLinkFull = 0
+  /** Messages refused: larger than a link carries. */
+  droppedTooLarge = 0
   /** QoS 0 messages dropped: passed on too often. */
   droppedHops = 0
   /** QoS 0 messages dropped: no owner yet, or a fence, and the queue was full. */

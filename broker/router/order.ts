@@ -21,6 +21,8 @@ export class Ordering {
   #replayCount = 0
   /** Acknowledgements held back until all nodes agree. */
   #heldBack: Pending[] = []
+  /** Messages of QoS >= 1 that were ordered here and not yet taken by all. */
+  unsettled = 0
   readonly #gated = new Set<Topic<Peer>>()
   #gatedCount = 0
 
@@ -113,6 +115,7 @@ export class Ordering {
       this.#originOf(message)!.ordered.add(message.sequence)
     }
     const pending = new Pending(message, from, routes.length, null)
+    this.unsettled++
     this.#originOf(message)?.pending.set(message.sequence, pending)
     if (topic.gained) {
       pending.remaining++
@@ -126,9 +129,11 @@ export class Ordering {
   /** Every node has taken it. */
   settled(pending: Pending, reason: number): void {
     const message = pending.message!
+    this.unsettled--
     this.#originOf(message)?.pending.delete(message.sequence)
     this.acknowledge(message, pending.from, reason)
     for (const other of pending.others ?? []) this.acknowledge(message, other, reason)
+    if (this.#router.publishing.isAwaited) this.#router.publishing.drained()
   }
 
   /** Tells whoever sent it here. A node whose link is down will ask again. */
@@ -162,6 +167,7 @@ export class Ordering {
 
   /** All nodes agree: nobody is late any more. */
   agreed(): void {
+    for (const topic of this.#replay.keys()) topic.kept = false
     this.#replay.clear()
     this.#replayCount = 0
     const heldBack = this.#heldBack
@@ -179,11 +185,13 @@ export class Ordering {
       view.refresh(topic)
       if (topic.owner === view.self) continue
       this.#replay.delete(topic)
+      topic.kept = false
       this.#replayCount -= kept.length
       for (const pending of kept) {
         const message = pending.message!
         if (message.qos === 0 || pending.abandoned || pending.remaining === 0) continue
         pending.abandoned = true
+        this.unsettled--
         const origin = this.#originOf(message)!
         origin.pending.delete(message.sequence)
         origin.ordered.delete(message.sequence)
@@ -218,6 +226,7 @@ export class Ordering {
     if (kept === undefined) {
       kept = []
       this.#replay.set(topic, kept)
+      topic.kept = true
     }
     if (this.#replayCount >= this.#router.options.replayMax) {
       this.#router.counters.replayOverflows++

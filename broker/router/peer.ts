@@ -56,6 +56,10 @@ export class Peer {
   /** Number of the newest batch of rows for it, and of the newest it has confirmed (with all before); the first is the announcement. */
   rowsQueued = 1
   rowsIn = 0
+  /** The newest batch confirmed, and the batch that was the last announcement of all rows; that must be in for any to count. */
+  rowsConfirmed = 0
+  announcement = 0
+  isAnnounced = false
   #rowWaiters: { sequence: number; done: () => void }[] = []
   /** Rows of its own that it has announced so far, while an announcement in pieces is under way. */
   rowsAnnounced: Set<string> | null = null

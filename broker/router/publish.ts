@@ -3,7 +3,7 @@
 //
 // When a topic changes hands while its old owner lives, a fence keeps order: this node asks the old
 // owner "have you dealt with all I sent you?", and publishes on the topics that moved wait for the answer.
-import type { Message } from '../message.ts'
+import { MESSAGE_BYTES_MAX, type Message } from '../message.ts'
 import { moves } from '../ring/moves.ts'
 import type { Ring } from '../ring/ring.ts'
 import type { Topic } from '../topics/topic.ts'
@@ -15,6 +15,8 @@ import type { Fence } from './view.ts'
 /** A message is passed on at most twice by nodes that do not own its topic. */
 const HOPS_MAX = 2
 const REASON_SUCCESS = 0x00
+/** MQTT 5: packet too large. */
+const REASON_TOO_LARGE = 0x95
 /** Not an acknowledgement: the receiver neither owns the topic nor knows a better way. (MQTT 5: server moved.) */
 const REASON_MOVED = 0x9d
 /** Fences follow messages that were passed on, no further than messages are. */
@@ -56,10 +58,15 @@ export class Publishing {
       message.topic = topic
     }
     topic.used = true
+    if (message.payloadEnd - message.payloadStart + (message.properties?.length ?? 0) > MESSAGE_BYTES_MAX) {
+      router.counters.droppedTooLarge++
+      message.receipt?.published(message.token, REASON_TOO_LARGE)
+      return true
+    }
     router.counters.published++
     this.route(topic, message, null)
     const owner = topic.owner
-    if (owner === router.self) return !router.self.pressed && topic.gate === null
+    if (owner === router.self) return !router.self.pressed && topic.gate === null && !this.#isOwnRowFull
     if (owner === null || owner.link === null || topic.held) return false
     return !owner.pressed && owner.congestedSince === -1 && this.#windowOpen
   }
@@ -73,13 +80,8 @@ export class Publishing {
   /** Lets those go on who wait, if nothing is congested. */
   drained(): void {
     if (this.#whenDrained.length === 0) return
-    if (
-      this.pressing.size > 0 ||
-      this.#held.length > 0 ||
-      !this.#windowOpen ||
-      this.#router.ordering.gatedCount > 0
-    )
-      return
+    if (this.pressing.size > 0 || this.#held.length > 0 || !this.#windowOpen || this.#isOwnRowFull) return
+    if (this.#router.ordering.gatedCount > 0) return
     for (const peer of this.#router.view.peers.values()) if (peer.congestedSince !== -1) return
     this.#letGo()
   }
@@ -98,6 +100,7 @@ export class Publishing {
   #giveBackHeld(): void {
     this.#held = this.#held.filter(({ topic, message, from, outgoing }) => {
       if (from === null || topic.owner !== from || from.link === null) return true
+      topic.waiting--
       this.#giveBack(message, from, outgoing)
       return false
     })
@@ -130,7 +133,8 @@ export class Publishing {
       outgoing = new Outgoing(message, from)
       this.#originOf(message).outgoing.set(message.sequence, outgoing)
     }
-    this.#send(topic, message, from, outgoing)
+    if (topic.waiting > 0) this.#hold(topic, message, from, outgoing)
+    else this.#send(topic, message, from, outgoing)
   }
 
   /**
@@ -172,16 +176,27 @@ export class Publishing {
       origin.outgoing.delete(sequence)
       this.#router.ordering.acknowledge(outgoing.message, outgoing.from, reason)
     }
-    if (this.#whenDrained.length > 0) this.drained()
+    if (this.isAwaited) this.drained()
   }
 
   /** A link to `peer` is up: it gets again, in order, what it has not acknowledged, and then what waited for the link. */
   resend(peer: Peer): void {
+    const older: { topic: Topic<Peer>; message: Message; from: Peer | null; outgoing: Outgoing | null }[] = []
     for (const origin of this.#router.origins.values()) {
       for (const [, outgoing] of origin.outgoing) {
-        if (outgoing.via === peer && !outgoing.held) peer.link?.publish(outgoing.message)
+        if (outgoing.via !== peer || outgoing.held) continue
+        const message = outgoing.message
+        const topic = this.#router.topicOf(message)
+        if (older.length === 0 && this.#isOpen(peer)) peer.link!.publish(message)
+        else {
+          outgoing.held = true
+          outgoing.via = null
+          topic.waiting++
+          older.push({ topic, message, from: outgoing.from, outgoing })
+        }
       }
     }
+    if (older.length > 0) this.#held = [...older, ...this.#held]
     this.reroute()
   }
 
@@ -226,13 +241,15 @@ export class Publishing {
     if (this.#held.length > 0) {
       const held = this.#held
       this.#held = []
+      for (const { topic } of held) topic.waiting = 0
       for (const { topic, message, from, outgoing } of held) {
         view.refresh(topic)
         if (outgoing !== null) outgoing.held = false
         if (topic.owner === view.self && (!topic.held || this.#isFenced(from))) {
           if (outgoing !== null) this.#originOf(message).outgoing.delete(message.sequence)
           ordering.accept(topic, message, outgoing === null ? from : outgoing.from)
-        } else this.#send(topic, message, from, outgoing)
+        } else if (topic.waiting > 0) this.#hold(topic, message, from, outgoing)
+        else this.#send(topic, message, from, outgoing)
       }
     }
     if (this.#held.length === 0) {
@@ -327,6 +344,7 @@ export class Publishing {
       router.counters.droppedQueueFull++
       return
     }
+    topic.waiting++
     this.#held.push({ topic, message, from, outgoing })
   }
 
@@ -363,6 +381,16 @@ export class Publishing {
   get #windowOpen(): boolean {
     const { outgoing, options } = this.#router
     return outgoing.size === 0 || this.#sequence - outgoing.first < options.publishWindow
+  }
+
+  /** As many are ordered here and not taken by all as may be under way to another owner. */
+  get #isOwnRowFull(): boolean {
+    return this.#router.ordering.unsettled >= this.#router.options.publishWindow
+  }
+
+  /** Someone waits for `drained`. */
+  get isAwaited(): boolean {
+    return this.#whenDrained.length > 0
   }
 
   /** What a fenced node gives back, or passes on, is what the fence waits for. */

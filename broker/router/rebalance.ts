@@ -103,11 +103,13 @@ export class Rebalancing {
     this.#changeRing(new Ring(nodes, options.replicaPoints), ring)
   }
 
-  /** A link to the peer is up. */
+  /** Tells the peer whether our part is in, which is not before it has all our rows. */
   sayTo(peer: Peer): void {
-    const { view, hybridClock } = this.#router
-    const ring = this.#in === view.ring.digest ? this.#in : -1
-    peer.link?.fire('view', { ring, stamp: hybridClock.last })
+    peer.link?.fire('view', { ring: this.#inFor(peer), stamp: this.#router.hybridClock.last })
+  }
+
+  #inFor(peer: Peer): number {
+    return this.#in === this.#router.view.ring.digest && peer.isAnnounced ? this.#in : -1
   }
 
   /** Settles when all members agree on the ring, or after `timeoutMs`. */
@@ -244,7 +246,8 @@ export class Rebalancing {
     for (const peer of view.peers.values()) {
       if (peer.link === null) continue
       const { count, hash } = subscribing.digestFor(peer)
-      peer.link.fire('state', { ring: view.ring.digest, count, hash, stamp: hybridClock.last })
+      const state = { ring: view.ring.digest, in: this.#inFor(peer), count, hash, stamp: hybridClock.last }
+      peer.link.fire('state', state)
     }
     this.#sinceHandover++
     if (this.#sinceHandover < 10 || !view.settled) return
@@ -254,8 +257,9 @@ export class Rebalancing {
   }
 
   #compare(peer: Peer, body: Readonly<Record<string, unknown>>): void {
-    const { view, hybridClock, subscribing } = this.#router
-    hybridClock.merge(integer(body, 'stamp'))
+    const { view, subscribing } = this.#router
+    // What `view` has told already, in case it was lost on a link that was full.
+    this.#heard(peer, integer(body, 'in'), integer(body, 'stamp'))
     if (integer(body, 'ring') !== view.ring.digest || !view.settled) return
     subscribing.compare(peer, integer(body, 'count'), integer(body, 'hash'))
   }

@@ -1,11 +1,12 @@
 // Retained messages across the cluster: gathering those that match a filter from their owners for a new
 // subscription, and handing over to their owner those that this node does not own (any more).
 import { Readable } from 'node:stream'
-import type { ShoalError } from '../errors.ts'
+import { ShoalError } from '../errors.ts'
 import type { Reply } from '../link/handlers.ts'
 import { Message, type QoS } from '../message.ts'
 import { hashKey, shardKey } from '../ring/hash.ts'
 import { isWildcard, matches, validateFilter } from '../topics/filter.ts'
+import type { RetainedEntry } from '../topics/retained.ts'
 import type { Subscription } from '../topics/subscription.ts'
 import { integer, list, record, text } from './control.ts'
 import type { Peer } from './peer.ts'
@@ -14,6 +15,9 @@ import type { Router } from './router.ts'
 /** A scan that nobody has started this long after its subscription is forgotten. */
 const WATCH_MS = 5000
 const SCAN_TIMEOUT_MS = 10_000
+/** A scan is begun again while the ring changes, for so long. */
+const SCAN_GIVE_UP_MS = 30_000
+const RETRY_MS = 100
 const HANDOVER_TIMEOUT_MS = 10_000
 /** Retained messages in one handover request: so many, or so many bytes. */
 const HANDOVER_PIECE = 500
@@ -50,58 +54,81 @@ export class Scanning {
     }
   }
 
-  /** Delivers to the subscriber what is retained for its filter, each topic once. An owner that dies is left out. */
+  /** Delivers to the subscriber what is retained for its filter, each topic once. Gives up, and logs it, after a while. */
   async scan(subscription: Subscription): Promise<void> {
-    const { view } = this.#router
+    const router = this.#router
     const filter = subscription.filter
     const watch = this.#watches.get(subscription) ?? { filter, seen: new Map() }
-    const owners = isWildcard(filter) ? view.ring.ids.map(id => view.peer(id)) : [this.#ownerOf(filter)]
-    const scans = owners.map(owner => {
-      if (owner === null) return Promise.resolve()
-      return owner === view.self
-        ? this.#scanHere(subscription, watch)
-        : this.#scanThere(owner, subscription, watch)
-    })
-    await Promise.all(scans)
+    const given = new Set<string>()
+    const deadline = router.clock.now() + SCAN_GIVE_UP_MS
+    for (;;) {
+      const ring = router.view.ring
+      const isWhole = await this.#scanRing(subscription, watch, given)
+      if ((isWhole && router.view.ring === ring) || router.closed) break
+      if (router.clock.now() > deadline) {
+        router.log.warn({ filter }, 'retained scan given up')
+        break
+      }
+      await router.pause(RETRY_MS)
+    }
     this.#watches.delete(subscription)
   }
 
-  /** Sends what this node does not own to its owner, and forgets it when the owner has it. Settles when all was tried. */
+  /** Sends what this node does not own to its owner, and forgets it when the owner has it. Settles when it is done, or the ring has changed. */
   async handOver(): Promise<void> {
     const { view, retained } = this.#router
-    const batches = new Map<Peer, { entries: object[]; topics: string[]; bytes: number }>()
-    const sent: Promise<void>[] = []
-    for (const entry of [...retained.entries()]) {
+    const byOwner = new Map<Peer, RetainedEntry[]>()
+    for (const entry of retained.entries()) {
       const owner = this.#ownerOf(entry.topic)
-      if (owner === null || owner === view.self || owner.link === null) continue
-      const batch = batches.get(owner) ?? { entries: [], topics: [], bytes: 0 }
-      batches.set(owner, batch)
-      batch.entries.push(
-        entry.message === null ? { topic: entry.topic, stamp: entry.stamp } : pack(entry.message, entry.stamp)
-      )
-      batch.topics.push(entry.topic)
-      batch.bytes += entry.topic.length + (entry.message?.payloadEnd ?? 0)
-      if (batch.entries.length >= HANDOVER_PIECE || batch.bytes >= HANDOVER_PIECE_BYTES) {
-        sent.push(this.#put(owner, batch.entries, batch.topics))
-        batches.delete(owner)
-      }
+      if (owner === null || owner === view.self) continue
+      const entries = byOwner.get(owner) ?? []
+      byOwner.set(owner, entries)
+      entries.push(entry)
     }
-    for (const [owner, batch] of batches) sent.push(this.#put(owner, batch.entries, batch.topics))
-    await Promise.all(sent)
+    await Promise.all([...byOwner].map(([owner, entries]) => this.#handOverTo(owner, entries)))
   }
 
-  #put(owner: Peer, entries: object[], topics: string[]): Promise<void> {
-    return new Promise(resolve => {
-      const done = (error: ShoalError | null): void => {
-        if (error === null) {
-          for (const topic of topics)
-            if (this.#ownerOf(topic) !== this.#router.self) this.#router.retained.delete(topic)
-        }
-        resolve()
+  /** Piece by piece, each when the one before is in, so that it never fills the link. */
+  async #handOverTo(owner: Peer, entries: readonly RetainedEntry[]): Promise<void> {
+    const { view } = this.#router
+    const ring = view.ring
+    let at = 0
+    while (at < entries.length) {
+      const piece: RetainedEntry[] = []
+      for (
+        let bytes = 0;
+        at < entries.length && piece.length < HANDOVER_PIECE && bytes < HANDOVER_PIECE_BYTES;
+        at++
+      ) {
+        piece.push(entries[at]!)
+        bytes += bytesOf(entries[at]!)
       }
-      if (owner.link === null) resolve()
-      else owner.link.requestCallback('retained.put', { entries }, HANDOVER_TIMEOUT_MS, done)
+      while (!(await this.#put(owner, piece))) {
+        if (owner.gone || view.ring !== ring || this.#router.closed) return
+        await this.#router.pause(RETRY_MS)
+      }
+    }
+  }
+
+  /** False if the owner may not have it. */
+  #put(owner: Peer, piece: readonly RetainedEntry[]): Promise<boolean> {
+    const { link } = owner
+    if (link === null) return Promise.resolve(false)
+    const entries = piece.map(({ topic, message, stamp }) =>
+      message === null ? { topic, stamp } : pack(message, stamp)
+    )
+    return new Promise(resolve => {
+      link.requestCallback('retained.put', { entries }, HANDOVER_TIMEOUT_MS, error => {
+        if (error === null) for (const entry of piece) this.#forget(entry)
+        resolve(error === null)
+      })
     })
+  }
+
+  /** Unless it is ours again, or there is a newer one. */
+  #forget({ topic, stamp }: RetainedEntry): void {
+    const { retained, self } = this.#router
+    if (this.#ownerOf(topic) !== self && retained.stamp(topic) === stamp) retained.delete(topic)
   }
 
   #take(body: Readonly<Record<string, unknown>>): object {
@@ -116,40 +143,53 @@ export class Scanning {
     return {}
   }
 
+  /** Answers for the ring that was asked about, when its owners have all that is theirs; else OWNER_MOVED. */
   async #answerScan(_peer: Peer, body: Readonly<Record<string, unknown>>, reply: Reply): Promise<undefined> {
     const filter = text(body, 'filter')
     validateFilter(filter)
     await this.#router.agreement(SCAN_TIMEOUT_MS / 2)
-    reply.send({}, { messages: Readable.from(this.#packed(filter), { objectMode: true }) })
+    if (integer(body, 'ring') !== this.#router.view.ring.digest)
+      throw new ShoalError('OWNER_MOVED', { filter })
+    const messages = [...this.#router.retained.match(filter)]
+    reply.send({}, { messages: Readable.from(packed(messages), { objectMode: true }) })
     return undefined
   }
 
-  *#packed(filter: string): Generator<object> {
-    for (const message of this.#router.retained.match(filter)) yield pack(message, 0)
-  }
-
-  async #scanHere(subscription: Subscription, watch: Watch): Promise<void> {
-    await this.#router.agreement(SCAN_TIMEOUT_MS / 2)
-    for (const message of this.#router.retained.match(subscription.filter))
+  /** Asks all owners under the present ring; false if one could not answer for it. */
+  async #scanRing(subscription: Subscription, watch: Watch, given: Set<string>): Promise<boolean> {
+    const { view } = this.#router
+    const filter = subscription.filter
+    const owners = isWildcard(filter) ? view.ring.ids.map(id => view.peer(id)) : [this.#ownerOf(filter)]
+    const give = (message: Message): void => {
+      if (given.has(message.topic.name)) return
+      given.add(message.topic.name)
       this.#give(subscription, watch, message)
+    }
+    const scans = owners.map(owner => {
+      if (owner === null) return Promise.resolve(false)
+      return owner === view.self ? this.#scanHere(filter, give) : this.#scanThere(owner, filter, give)
+    })
+    return (await Promise.all(scans)).every(isWhole => isWhole)
   }
 
-  async #scanThere(owner: Peer, subscription: Subscription, watch: Watch): Promise<void> {
-    if (owner.link === null) return
+  async #scanHere(filter: string, give: (message: Message) => void): Promise<boolean> {
+    const ring = this.#router.view.ring
+    await this.#router.agreement(SCAN_TIMEOUT_MS / 2)
+    if (this.#router.view.ring !== ring) return false
+    for (const message of [...this.#router.retained.match(filter)]) give(message)
+    return true
+  }
+
+  async #scanThere(owner: Peer, filter: string, give: (message: Message) => void): Promise<boolean> {
+    if (owner.link === null) return false
     try {
-      const { streams } = await owner.link.request(
-        'retained.scan',
-        { filter: subscription.filter },
-        { timeoutMs: SCAN_TIMEOUT_MS }
-      )
-      for await (const entry of streams['messages'] ?? []) {
-        this.#give(subscription, watch, this.#unpack(record(entry)))
-      }
+      const body = { filter, ring: this.#router.view.ring.digest }
+      const { streams } = await owner.link.request('retained.scan', body, { timeoutMs: SCAN_TIMEOUT_MS })
+      for await (const entry of streams['messages'] ?? []) give(this.#unpack(record(entry)))
+      return true
     } catch (error) {
-      this.#router.log.warn(
-        { owner: owner.id, filter: subscription.filter, error },
-        'retained scan incomplete'
-      )
+      this.#router.log.debug({ owner: owner.id, filter, error }, 'retained scan interrupted')
+      return false
     }
   }
 
@@ -185,6 +225,16 @@ export class Scanning {
     const { view, options } = this.#router
     return view.ownerOf(hashKey(shardKey(topic, options.shardLevels)))
   }
+}
+
+function* packed(messages: readonly Message[]): Generator<object> {
+  for (const message of messages) yield pack(message, 0)
+}
+
+function bytesOf({ topic, message }: RetainedEntry): number {
+  const payload =
+    message === null ? 0 : message.payloadEnd - message.payloadStart + (message.properties?.length ?? 0)
+  return topic.length * 3 + payload
 }
 
 function pack(message: Message, stamp: number): object {

@@ -2,10 +2,11 @@
 // they do. A row is a filter of ours that a peer is to have: an exact filter at the owner of its topic, a
 // wildcard filter at every node that owns topics. Each node writes only its own rows.
 //
-//   at link-up:         rows {first, last, filters}  all rows, in pieces; what is not among them is dropped
-//   as things change:   rows {add, remove}           one request a tick
-//   every second:       state {count, hash}          compared; after two mismatches the peer asks for all rows again
+//   at link-up:         rows.all {first, last, filters}  all rows, piece by piece; what is not among them is dropped
+//   as things change:   rows {add, remove}               one request a tick
+//   every second:       state {count, hash}              compared; after two mismatches the peer asks for all rows again
 import { ShoalError } from '../errors.ts'
+import type { Link } from '../link/link.ts'
 import { hashKey, shardKey } from '../ring/hash.ts'
 import type { Ring } from '../ring/ring.ts'
 import { isWildcard, validateFilter } from '../topics/filter.ts'
@@ -16,8 +17,9 @@ import type { Peer } from './peer.ts'
 import type { Router } from './router.ts'
 
 const ROWS_TIMEOUT_MS = 10_000
-/** Filters in one request. */
-const ROWS_PIECE = 5000
+const RETRY_MS = 100
+/** Characters of filters in one request: so that it is far below what a frame and a link's buffer hold. */
+const PIECE_CHARACTERS = 128 * 1024
 /** How long a subscriber waits for the owners. */
 const SUBSCRIBE_TIMEOUT_MS = 30_000
 
@@ -63,20 +65,29 @@ export class Subscribing {
     for (const filter of this.#router.subscriptions.removeAll(subscriber)) this.#withdraw(filter)
   }
 
-  /** A link to `peer` is up, or it has asked: it gets all the rows it is to have. */
+  /** A link to `peer` is up, or it has asked: it gets all the rows it is to have. An announcement under way is given up. */
   announce(peer: Peer): void {
-    if (peer.link === null) return
+    const { link } = peer
+    if (link === null) return
     peer.rowsToAdd.clear()
     peer.rowsToRemove.clear()
-    const rows = [...this.#rowsFor(peer)]
+    peer.rowsChanged = false
     const sequence = ++peer.rowsQueued
-    for (let at = 0; at === 0 || at < rows.length; at += ROWS_PIECE) {
-      const last = at + ROWS_PIECE >= rows.length
-      const body = { filters: rows.slice(at, at + ROWS_PIECE), first: at === 0 ? 1 : 0, last: last ? 1 : 0 }
-      peer.link.requestCallback('rows.all', body, ROWS_TIMEOUT_MS, error => {
-        if (last) this.#answered(peer, sequence, error)
+    const pieces = cut(this.#rowsFor(peer))
+    const isOver = (): boolean => peer.link !== link || peer.announcement !== sequence
+    const send = (index: number): void => {
+      const isLast = index === pieces.length - 1
+      const body = { filters: pieces[index], first: index === 0 ? 1 : 0, last: isLast ? 1 : 0 }
+      link.requestCallback('rows.all', body, ROWS_TIMEOUT_MS, error => {
+        if (isOver()) return
+        if (error !== null) this.#announceLater(peer, link)
+        else if (isLast) this.#confirmed(peer, sequence)
+        else send(index + 1)
       })
     }
+    peer.announcement = sequence
+    peer.isAnnounced = false
+    send(0)
   }
 
   /** The ring has changed: exact filters go to their new owners. The old ones forget them by themselves (`purge`). */
@@ -171,21 +182,39 @@ export class Subscribing {
   #flushPeer(peer: Peer): void {
     if (!peer.rowsChanged) return
     peer.rowsChanged = false
-    // Without a link nothing is lost: all rows are announced when it is up.
-    if (peer.link !== null) {
-      const sequence = peer.rowsQueued
-      const body = { add: [...peer.rowsToAdd], remove: [...peer.rowsToRemove] }
-      peer.link.requestCallback('rows', body, ROWS_TIMEOUT_MS, error => this.#answered(peer, sequence, error))
-    }
+    const body = { add: [...peer.rowsToAdd], remove: [...peer.rowsToRemove] }
     peer.rowsToAdd.clear()
     peer.rowsToRemove.clear()
+    // Without a link nothing is lost: all rows are announced when it is up.
+    const { link } = peer
+    if (link === null) return
+    if (cut(body.add).length > 1 || cut(body.remove).length > 1) {
+      this.announce(peer)
+      return
+    }
+    const sequence = peer.rowsQueued
+    link.requestCallback('rows', body, ROWS_TIMEOUT_MS, error => {
+      if (error === null) this.#confirmed(peer, sequence)
+      else this.#announceLater(peer, link)
+    })
   }
 
-  #answered(peer: Peer, sequence: number, error: ShoalError | null): void {
-    if (error === null) {
-      peer.rowsIn = Math.max(peer.rowsIn, sequence)
-      peer.wakeRowWaiters()
-    } else if (peer.link !== null) this.announce(peer)
+  /** It has all rows up to a batch; unless a whole announcement, which is older, is still under way. */
+  #confirmed(peer: Peer, sequence: number): void {
+    peer.rowsConfirmed = Math.max(peer.rowsConfirmed, sequence)
+    if (sequence === peer.announcement) {
+      peer.isAnnounced = true
+      this.#router.rebalancing.sayTo(peer)
+    }
+    if (!peer.isAnnounced) return
+    peer.rowsIn = peer.rowsConfirmed
+    peer.wakeRowWaiters()
+  }
+
+  #announceLater(peer: Peer, link: Link): void {
+    this.#router.clock.after(RETRY_MS, () => {
+      if (peer.link === link && !link.isClosed) this.announce(peer)
+    })
   }
 
   /** Settles when every node that must have the filter has it, whatever becomes of the ring meanwhile. */
@@ -207,8 +236,14 @@ export class Subscribing {
 
   #rowsChanged(peer: Peer, body: Readonly<Record<string, unknown>>): object {
     const { routes } = this.#router
-    for (const filter of texts(body, 'remove')) routes.remove(peer, filter)
-    for (const filter of texts(body, 'add')) this.#rowAdded(peer, filter)
+    for (const filter of texts(body, 'remove')) {
+      routes.remove(peer, filter)
+      peer.rowsAnnounced?.delete(filter)
+    }
+    for (const filter of texts(body, 'add')) {
+      this.#rowAdded(peer, filter)
+      peer.rowsAnnounced?.add(filter)
+    }
     return {}
   }
 
@@ -233,4 +268,21 @@ export class Subscribing {
     validateFilter(filter)
     if (routes.add(peer, filter)) ordering.replay(filter, peer)
   }
+}
+
+/** Filters in pieces; at least one, which may be empty. */
+function cut(filters: Iterable<string>): string[][] {
+  let piece: string[] = []
+  const pieces = [piece]
+  let characters = 0
+  for (const filter of filters) {
+    if (characters > PIECE_CHARACTERS) {
+      piece = []
+      pieces.push(piece)
+      characters = 0
+    }
+    piece.push(filter)
+    characters += filter.length + 4
+  }
+  return pieces
 }

@@ -22,6 +22,8 @@ export interface RegistryCluster {
   isMember(nodeId: string): boolean
   /** A stamp later than all that this node has given or heard. */
   stamp(): number
+  /** Asks the owner for a claim; settles with its stamp. */
+  claim(nodeId: string, claim: Claim): Promise<number>
   request(nodeId: string, name: string, body: object): Promise<unknown>
   fire(nodeId: string, name: string, body: object): void
 }
@@ -33,16 +35,25 @@ const CLAIMS_PIECE = 5000
 
 interface Local {
   readonly holder: ClientHolder
-  readonly stamp: number
+  /** Names this claim among those of this node. */
+  readonly id: number
+  /** Orders claims of one client id; given by the owner. */
+  stamp: number
 }
 
 interface Held {
   readonly nodeId: string
+  readonly id: number
   readonly stamp: number
+  /** Settles when the holder before has let go; rejects if that could not be had. */
+  granted: Promise<void>
+  /** The holder before, until it has let go. */
+  before: Held | null
 }
 
 export interface Claim {
   clientId: string
+  id: number
   stamp: number
 }
 
@@ -68,16 +79,18 @@ export class ClientRegistry {
     const cluster = this.#cluster
     const older = this.#local.get(clientId)
     const stamp = cluster.stamp()
-    this.#local.set(clientId, { holder, stamp })
+    const local: Local = { holder, id: stamp, stamp }
+    this.#local.set(clientId, local)
     if (older !== undefined && older.holder !== holder) older.holder.takenOver()
     const deadline = cluster.clock.now() + CLAIM_TIMEOUT_MS
     for (;;) {
       if (this.#closed) throw new ShoalError('CLOSED', { clientId })
       const owner = cluster.ownerOf(keyOf(clientId))
       try {
-        if (owner === cluster.nodeId) return await this.grant({ clientId, stamp }, cluster.nodeId)
         if (owner !== null) {
-          await cluster.request(owner, 'client.claim', { clientId, stamp })
+          const claim = { clientId, id: local.id, stamp }
+          local.stamp =
+            owner === cluster.nodeId ? await this.grant(claim, owner) : await cluster.claim(owner, claim)
           return
         }
       } catch (error) {
@@ -96,40 +109,66 @@ export class ClientRegistry {
     if (local === undefined || local.holder !== holder) return
     this.#local.delete(clientId)
     const owner = this.#cluster.ownerOf(keyOf(clientId))
-    if (owner === this.#cluster.nodeId) this.released({ clientId, stamp: local.stamp })
-    else if (owner !== null) this.#cluster.fire(owner, 'client.release', { clientId, stamp: local.stamp })
+    const claim = { clientId, id: local.id, stamp: local.stamp }
+    if (owner === this.#cluster.nodeId) this.released(claim, owner)
+    else if (owner !== null) this.#cluster.fire(owner, 'client.release', claim)
   }
 
-  /** As owner: `nodeId` wants the id. Settles when the older holder, if any, has let go. Throws OWNER_MOVED. */
-  async grant(claim: Claim, nodeId: string): Promise<void> {
-    const { clientId, stamp } = claim
-    if (this.#cluster.ownerOf(keyOf(clientId)) !== this.#cluster.nodeId)
-      throw new ShoalError('OWNER_MOVED', { clientId })
-    const older = this.#held.get(clientId)
-    if (older !== undefined && older.stamp > stamp) {
-      await this.#evictAt(nodeId, claim)
-      return
+  /**
+   * As owner: a new connection at `nodeId` wants the id. Settles with the claim's stamp when all older holders have let go.
+   * The order in which claims come here is what counts, not the clocks of the nodes. Throws OWNER_MOVED.
+   */
+  async grant(claim: Claim, nodeId: string): Promise<number> {
+    const { clientId, id } = claim
+    this.#checkOwned(clientId)
+    const before = this.#held.get(clientId) ?? null
+    if (before !== null && before.nodeId === nodeId && before.id === id) {
+      await before.granted
+      return before.stamp
     }
-    const held = { nodeId, stamp }
+    const stamp = Math.max(claim.stamp, (before?.stamp ?? 0) + 1)
+    const held: Held = { nodeId, id, stamp, granted: Promise.resolve(), before }
     this.#held.set(clientId, held)
-    if (older === undefined || older.nodeId === nodeId) return
+    if (before === null) return stamp
+    held.granted = this.#evictHeld(clientId, before).then(() => {
+      held.before = null
+    })
     try {
-      await this.#evictAt(older.nodeId, { clientId, stamp: older.stamp })
+      await held.granted
     } catch (error) {
-      if (this.#held.get(clientId) === held) this.#held.set(clientId, older)
+      if (this.#held.get(clientId) === held) this.#held.set(clientId, before)
       throw error
     }
+    return stamp
+  }
+
+  /** As owner: a node still holds what it claimed earlier, from another owner perhaps. The younger of two stays. */
+  renewed(claim: Claim, nodeId: string): void {
+    const { clientId, id, stamp } = claim
+    if (this.#cluster.ownerOf(keyOf(clientId)) !== this.#cluster.nodeId) return
+    const held = this.#held.get(clientId)
+    if (held !== undefined && held.nodeId === nodeId && held.id === id) return
+    const rival = { nodeId, id, stamp, granted: Promise.resolve(), before: null }
+    const isYounger = held === undefined || stamp > held.stamp
+    if (isYounger) this.#held.set(clientId, rival)
+    const loser = isYounger ? held : rival
+    if (loser === undefined) return
+    this.#evictHeld(clientId, loser).catch(error =>
+      this.#cluster.log.debug({ clientId, error }, 'rival not closed')
+    )
   }
 
   /** As owner: the holder's connection is gone. */
-  released(claim: Claim): void {
-    if (this.#held.get(claim.clientId)?.stamp === claim.stamp) this.#held.delete(claim.clientId)
+  released(claim: Claim, nodeId: string): void {
+    const held = this.#held.get(claim.clientId)
+    if (held?.id === claim.id && held.nodeId === nodeId && held.before === null)
+      this.#held.delete(claim.clientId)
   }
 
-  /** As holder: a newer connection has the id. One that was made since stays. */
+  /** As holder: a newer connection has the id. */
   evict(claim: Claim): void {
     const local = this.#local.get(claim.clientId)
-    if (local === undefined || local.stamp > claim.stamp) return
+    if (local === undefined || local.id !== claim.id) return
     this.#local.delete(claim.clientId)
     local.holder.takenOver()
   }
@@ -151,13 +190,6 @@ export class ClientRegistry {
     this.#renewAt(nodeId, this.#claimsByOwner().get(nodeId) ?? [])
   }
 
-  /** As owner: a node still holds what it claimed earlier. */
-  renewed(claim: Claim, nodeId: string): void {
-    this.grant(claim, nodeId).catch(error =>
-      this.#cluster.log.debug({ clientId: claim.clientId, error }, 'claim not renewed')
-    )
-  }
-
   #renewAt(owner: string, claims: Claim[]): void {
     for (let at = 0; at < claims.length; at += CLAIMS_PIECE) {
       this.#cluster.fire(owner, 'client.claims', { claims: claims.slice(at, at + CLAIMS_PIECE) })
@@ -166,12 +198,12 @@ export class ClientRegistry {
 
   #claimsByOwner(): Map<string, Claim[]> {
     const claims = new Map<string, Claim[]>()
-    for (const [clientId, { stamp }] of this.#local) {
+    for (const [clientId, { id, stamp }] of this.#local) {
       const owner = this.#cluster.ownerOf(keyOf(clientId))
       if (owner === null) continue
       const list = claims.get(owner) ?? []
       claims.set(owner, list)
-      list.push({ clientId, stamp })
+      list.push({ clientId, id, stamp })
     }
     return claims
   }
@@ -185,6 +217,18 @@ export class ClientRegistry {
     this.#closed = true
   }
 
+  /** Closes a holder's connection, and that of the one before it if it has not let go yet. */
+  async #evictHeld(clientId: string, held: Held): Promise<void> {
+    const { nodeId, id, stamp } = held
+    await this.#evictAt(nodeId, { clientId, id, stamp })
+    if (held.before === null) return
+    const isGranted = await held.granted.then(
+      () => true,
+      () => false
+    )
+    if (!isGranted && held.before !== null) await this.#evictHeld(clientId, held.before)
+  }
+
   async #evictAt(nodeId: string, claim: Claim): Promise<void> {
     if (nodeId === this.#cluster.nodeId) return this.evict(claim)
     try {
@@ -193,6 +237,11 @@ export class ClientRegistry {
       // A node that is gone has no connections; one that is merely late is tried again by the claimer.
       if (this.#cluster.isMember(nodeId)) throw error
     }
+  }
+
+  #checkOwned(clientId: string): void {
+    if (this.#cluster.ownerOf(keyOf(clientId)) !== this.#cluster.nodeId)
+      throw new ShoalError('OWNER_MOVED', { clientId })
   }
 }
 

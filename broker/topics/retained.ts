@@ -62,7 +62,7 @@ export class RetainedStore {
   set(message: Message, stamp: number): boolean {
     const topic = message.topic.name
     if (message.isEmpty) return this.clear(topic, stamp)
-    if (stamp <= this.stampOf(topic)) return false
+    if (stamp <= this.stamp(topic)) return false
     const known = this.messages.get(topic)
     const count = known === undefined ? this.count + 1 : this.count
     const bytes = this.bytes + sizeOf(message) - (known === undefined ? 0 : sizeOf(known.message))
@@ -82,7 +82,7 @@ export class RetainedStore {
 
   /** Clears a topic and remembers that it did. False if something as new or newer is known of it. */
   clear(topic: string, stamp: number): boolean {
-    if (stamp <= this.stampOf(topic)) return false
+    if (stamp <= this.stamp(topic)) return false
     this.delete(topic)
     this.cleared.set(topic, stamp)
     this.clearedCharacters += topic.length
@@ -158,7 +158,7 @@ export class RetainedStore {
   }
 
   /** The stamp of what is known of a topic; below any other if nothing is. */
-  private stampOf(topic: string): number {
+  stamp(topic: string): number {
     return this.messages.get(topic)?.stamp ?? this.cleared.get(topic) ?? Number.NEGATIVE_INFINITY
   }
 

@@ -8,6 +8,8 @@ import { validateTopic } from './filter.ts'
 import type { Match } from './subscription.ts'
 
 const noMatches: readonly Match[] = []
+/** Publishing instances whose last sequence a topic remembers. */
+const TAKEN_ORIGINS_MAX = 256
 
 export class Topic<N extends object> implements TopicName {
   readonly name: string
@@ -33,6 +35,12 @@ export class Topic<N extends object> implements TopicName {
   /** 0 until this node orders the topic; new at each change of owner. */
   epoch = 0
   offset = 0
+
+  /** Messages of it that wait in the publisher's queue; while there is one, younger ones wait too. */
+  waiting = 0
+
+  /** Messages of it are kept for late subscribers. */
+  kept = false
 
   gate: { message: Message; from: N | null }[] | null = null
 
@@ -60,6 +68,10 @@ export class Topic<N extends object> implements TopicName {
     if (this.takenOrigin !== origin) {
       if (this.takenOrigin !== null) {
         this.takenOthers ??= new Map()
+        if (this.takenOthers.size >= TAKEN_ORIGINS_MAX) {
+          const [oldest] = this.takenOthers.keys()
+          this.takenOthers.delete(oldest!)
+        }
         this.takenOthers.set(this.takenOrigin, this.takenSequence)
       }
       this.takenOrigin = origin
@@ -112,7 +124,8 @@ export class TopicTable<N extends object> {
     for (const [name, topic] of this.#topics) {
       if (looked++ === 64) break
       this.#topics.delete(name)
-      if (topic.gate === null && (!topic.used || looked === 64)) {
+      const isInUse = topic.gate !== null || topic.waiting > 0 || topic.kept
+      if (!isInUse && (!topic.used || looked === 64)) {
         topic.evicted = true
         this.evictions++
         continue

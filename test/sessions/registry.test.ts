@@ -33,6 +33,12 @@ class Nodes {
     return this.registries.get(name)!
   }
 
+  #reach(nodeId: string): ClientRegistry {
+    const target = this.registries.get(nodeId)
+    if (target === undefined) throw new ShoalError('PEER_GONE', { peer: nodeId })
+    return target
+  }
+
   #registry(nodeId: string): ClientRegistry {
     const { clock } = this.simulation
     const travel = (): Promise<void> => new Promise(resolve => void clock.after(1, resolve))
@@ -43,18 +49,21 @@ class Nodes {
       ownerOf: () => this.owner,
       isMember: id => this.registries.has(id),
       stamp: () => ++this.#stamp,
-      request: async (to, name, body) => {
+      claim: async (to, claim) => {
         await travel()
-        const target = this.registries.get(to)
-        if (target === undefined) throw new ShoalError('PEER_GONE', { peer: to })
-        if (name === 'client.claim') await target.grant(body as Claim, nodeId)
-        else target.evict(body as Claim)
+        const stamp = await this.#reach(to).grant(claim, nodeId)
+        await travel()
+        return stamp
+      },
+      request: async (to, _name, body) => {
+        await travel()
+        this.#reach(to).evict(body as Claim)
         await travel()
       },
       fire: (to, name, body) => {
         void travel().then(() => {
           const target = this.registries.get(to)
-          if (name === 'client.release') target?.released(body as Claim)
+          if (name === 'client.release') target?.released(body as Claim, nodeId)
           else for (const claim of (body as { claims: Claim[] }).claims) target?.renewed(claim, nodeId)
         })
       }
