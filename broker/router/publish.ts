@@ -22,15 +22,28 @@ const REASON_MOVED = 0x9d
 /** Fences follow messages that were passed on, no further than messages are. */
 const FENCE_DEPTH_MAX = 2
 const FENCE_TIMEOUT_MS = 2000
+/** A message that came from the very node that we take for its owner waits so long for us to see why. */
+const GIVE_BACK_MS = 1000
 const FENCE_RETRY_MS = 20
 /** Two nodes could wait for each other only through two wrong views of the ring; this ends even that. */
 const FENCE_GIVE_UP_MS = 10_000
+
+interface Held {
+  readonly topic: Topic<Peer>
+  readonly message: Message
+  readonly from: Peer | null
+  readonly outgoing: Outgoing | null
+  /** In ms of the clock. */
+  readonly since: number
+}
 
 export class Publishing {
   readonly #router: Router
   #sequence = 0
   /** Behind a fence, without an owner, or without a link to it or room on it; in the order in which they came. */
-  #held: { topic: Topic<Peer>; message: Message; from: Peer | null; outgoing: Outgoing | null }[] = []
+  #held: Held[] = []
+  /** While held messages are looked at again: since when the present one waits. */
+  #heldSince: number | null = null
   #whenDrained: (() => void)[] = []
   #whenReleased: (() => void)[] = []
   /** Peers that ask us to slow down, ourselves included. */
@@ -98,8 +111,10 @@ export class Publishing {
 
   /** What came from the owner itself, and still waits for us to learn of another: it was the sender's view that was wrong. */
   #giveBackHeld(): void {
-    this.#held = this.#held.filter(({ topic, message, from, outgoing }) => {
-      if (from === null || topic.owner !== from || from.link === null) return true
+    const { clock } = this.#router
+    this.#held = this.#held.filter(({ topic, message, from, outgoing, since }) => {
+      if (from === null || topic.owner !== from || from.link === null || clock.now() - since < GIVE_BACK_MS)
+        return true
       topic.waiting--
       this.#giveBack(message, from, outgoing)
       return false
@@ -181,7 +196,7 @@ export class Publishing {
 
   /** A link to `peer` is up: it gets again, in order, what it has not acknowledged, and then what waited for the link. */
   resend(peer: Peer): void {
-    const older: { topic: Topic<Peer>; message: Message; from: Peer | null; outgoing: Outgoing | null }[] = []
+    const older: Held[] = []
     for (const origin of this.#router.origins.values()) {
       for (const [, outgoing] of origin.outgoing) {
         if (outgoing.via !== peer || outgoing.held) continue
@@ -192,7 +207,7 @@ export class Publishing {
           outgoing.held = true
           outgoing.via = null
           topic.waiting++
-          older.push({ topic, message, from: outgoing.from, outgoing })
+          older.push({ topic, message, from: outgoing.from, outgoing, since: this.#router.clock.now() })
         }
       }
     }
@@ -242,7 +257,8 @@ export class Publishing {
       const held = this.#held
       this.#held = []
       for (const { topic } of held) topic.waiting = 0
-      for (const { topic, message, from, outgoing } of held) {
+      for (const { topic, message, from, outgoing, since } of held) {
+        this.#heldSince = since
         view.refresh(topic)
         if (outgoing !== null) outgoing.held = false
         if (topic.owner === view.self && (!topic.held || this.#isFenced(from))) {
@@ -251,6 +267,7 @@ export class Publishing {
         } else if (topic.waiting > 0) this.#hold(topic, message, from, outgoing)
         else this.#send(topic, message, from, outgoing)
       }
+      this.#heldSince = null
     }
     if (this.#held.length === 0) {
       const waiting = this.#whenReleased
@@ -345,7 +362,7 @@ export class Publishing {
       return
     }
     topic.waiting++
-    this.#held.push({ topic, message, from, outgoing })
+    this.#held.push({ topic, message, from, outgoing, since: this.#heldSince ?? router.clock.now() })
   }
 
   #askFence(fence: Fence): void {

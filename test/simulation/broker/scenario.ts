@@ -104,14 +104,21 @@ class Scenario {
   #fault(): void {
     const fault = this.#pick(this.#options.faults ?? ALL_FAULTS)
     const up = this.#cluster.up()
-    if (fault === 'crash' && up.length > 2) this.#crash(this.#pick(up))
+    if (fault === 'crash' && up.length > 2) this.#crash(this.#dispensable(up))
     else if (fault === 'restart') this.#restart()
-    else if (fault === 'leave' && up.length > 2) this.#leave(this.#pick(up))
+    else if (fault === 'leave' && up.length > 2) this.#leave(this.#dispensable(up))
     else if (fault === 'join' && this.#cluster.nodes.size < NODES_MAX + 3 && up.length < NODES_MAX)
       this.#join()
     else if (fault === 'pause' && up.length > 2) this.#pause(this.#pick(up))
     else if (fault === 'partition' && !this.#partitioned && up.length > 2) this.#partition(up)
     else if (fault === 'loss') this.#loss()
+  }
+
+  /** Any, but never the last one that is not a gateway only. */
+  #dispensable(up: readonly NodeUnderTest[]): NodeUnderTest {
+    const node = this.#pick(up)
+    const others = up.filter(other => !other.client && other !== node)
+    return others.length > 0 ? node : up.find(({ client }) => client)!
   }
 
   #crash(node: NodeUnderTest): void {
