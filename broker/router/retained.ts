@@ -18,6 +18,8 @@ const SCAN_TIMEOUT_MS = 10_000
 /** A scan is begun again while the ring changes, for so long. */
 const SCAN_GIVE_UP_MS = 30_000
 const RETRY_MS = 100
+/** How often a subscriber that is busy is looked at again. */
+const BUSY_MS = 10
 const HANDOVER_TIMEOUT_MS = 10_000
 /** Retained messages in one handover request: so many, or so many bytes. */
 const HANDOVER_PIECE = 500
@@ -27,6 +29,7 @@ const HANDOVER_PIECE_BYTES = 256 * 1024
 interface Watch {
   readonly filter: string
   readonly seen: Map<string, { epoch: number; offset: number }>
+  isScanning: boolean
 }
 
 export class Scanning {
@@ -41,8 +44,11 @@ export class Scanning {
 
   /** From now on live messages are noted, for a scan that may follow. */
   watch(subscription: Subscription): void {
-    this.#watches.set(subscription, { filter: subscription.filter, seen: new Map() })
-    this.#router.clock.after(WATCH_MS, () => this.#watches.delete(subscription))
+    const watch: Watch = { filter: subscription.filter, seen: new Map(), isScanning: false }
+    this.#watches.set(subscription, watch)
+    this.#router.clock.after(WATCH_MS, () => {
+      if (!watch.isScanning) this.#watches.delete(subscription)
+    })
   }
 
   /** A message with RETAIN set has been delivered here live. */
@@ -58,7 +64,8 @@ export class Scanning {
   async scan(subscription: Subscription): Promise<void> {
     const router = this.#router
     const filter = subscription.filter
-    const watch = this.#watches.get(subscription) ?? { filter, seen: new Map() }
+    const watch = this.#watches.get(subscription) ?? { filter, seen: new Map(), isScanning: true }
+    watch.isScanning = true
     const given = new Set<string>()
     const deadline = router.clock.now() + SCAN_GIVE_UP_MS
     for (;;) {
@@ -160,8 +167,9 @@ export class Scanning {
     const { view } = this.#router
     const filter = subscription.filter
     const owners = isWildcard(filter) ? view.ring.ids.map(id => view.peer(id)) : [this.#ownerOf(filter)]
-    const give = (message: Message): void => {
+    const give = async (message: Message): Promise<void> => {
       if (given.has(message.topic.name)) return
+      while (subscription.subscriber.isBusy) await this.#router.pause(BUSY_MS)
       given.add(message.topic.name)
       this.#give(subscription, watch, message)
     }
@@ -172,20 +180,20 @@ export class Scanning {
     return (await Promise.all(scans)).every(isWhole => isWhole)
   }
 
-  async #scanHere(filter: string, give: (message: Message) => void): Promise<boolean> {
+  async #scanHere(filter: string, give: (message: Message) => Promise<void>): Promise<boolean> {
     const ring = this.#router.view.ring
     await this.#router.agreement(SCAN_TIMEOUT_MS / 2)
     if (this.#router.view.ring !== ring) return false
-    for (const message of [...this.#router.retained.match(filter)]) give(message)
+    for (const message of [...this.#router.retained.match(filter)]) await give(message)
     return true
   }
 
-  async #scanThere(owner: Peer, filter: string, give: (message: Message) => void): Promise<boolean> {
+  async #scanThere(owner: Peer, filter: string, give: (message: Message) => Promise<void>): Promise<boolean> {
     if (owner.link === null) return false
     try {
       const body = { filter, ring: this.#router.view.ring.digest }
       const { streams } = await owner.link.request('retained.scan', body, { timeoutMs: SCAN_TIMEOUT_MS })
-      for await (const entry of streams['messages'] ?? []) give(this.#unpack(record(entry)))
+      for await (const entry of streams['messages'] ?? []) await give(this.#unpack(record(entry)))
       return true
     } catch (error) {
       this.#router.log.debug({ owner: owner.id, filter, error }, 'retained scan interrupted')

@@ -188,6 +188,11 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
     }
   }
 
+  /** Half of what may wait for it waits: retained messages of a new subscription take their time. */
+  get isBusy(): boolean {
+    return this.state === OPEN && this.deliveries.isBusy
+  }
+
   #post(buffer: Uint8Array, start: number, end: number, idOffset: number): void {
     if (!this.deliveries.post(buffer, start, end, idOffset)) return this.closeSoon(QUOTA_EXCEEDED)
     if (!this.dirty) this.gateway.markDirty(this)

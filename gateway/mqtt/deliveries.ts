@@ -59,6 +59,13 @@ export class Deliveries {
     return this.queue !== null && this.queue.count > 0
   }
 
+  /** Half of a limit is reached: of the queue, or of the outbox. */
+  get isBusy(): boolean {
+    const { queueMax, queueBytesMax, outboxBytesMax } = this.options
+    if (this.outbox.bytes > outboxBytesMax / 2) return true
+    return this.queue !== null && (this.queue.count > queueMax / 2 || this.queue.bytes > queueBytesMax / 2)
+  }
+
   /** The client has acknowledged a delivery. True if the queue may go on; an id that is not in flight is ignored. */
   acknowledge(id: number): boolean {
     return this.inflight?.acknowledge(id) === true && this.waiting

@@ -68,6 +68,11 @@ export class Connection implements Subscriber, Receipt, ClientHolder, SocketHand
 
   // From the broker.
 
+  /** Retained messages of a new subscription wait for a browser that takes its time. */
+  get isBusy(): boolean {
+    return this.#state === 'open' && this.#outbox.isBusy
+  }
+
   deliver(message: Message, match: Match, retained: boolean): void {
     if (this.#state !== 'open') return
     const encoder = this.#gateway.encoder

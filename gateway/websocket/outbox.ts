@@ -55,6 +55,11 @@ export class Outbox {
     return this.missed > 0
   }
 
+  /** Whether half of the bound waits, here and in the socket. */
+  get isBusy(): boolean {
+    return this.#bytes + this.#sink.buffered() > this.bytesMax / 2
+  }
+
   /** Adds whole lines, which must not be written to again. Counts as one message if `isMessage`. */
   push(lines: Uint8Array, isMessage: boolean): void {
     if (this.missed > 0) {
