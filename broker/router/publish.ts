@@ -1,16 +1,11 @@
 // From a client, or another node, to the owner of the topic. A message of QoS >= 1 that goes to another
 // node is kept until that node has acknowledged it; if the node dies first, it goes to the next owner.
-//
-// When a topic changes hands while its old owner lives, a fence keeps order: this node asks the old
-// owner "have you dealt with all I sent you?", and publishes on the topics that moved wait for the answer.
+// What cannot go now (no owner, no link or no room on it, a fence: see fence.ts) waits here, in order.
 import { MESSAGE_BYTES_MAX, type Message } from '../message.ts'
-import { moves } from '../ring/moves.ts'
-import type { Ring } from '../ring/ring.ts'
 import type { Topic } from '../topics/topic.ts'
 import { type Origin, Outgoing } from './origin.ts'
 import type { Peer } from './peer.ts'
 import type { Router } from './router.ts'
-import type { Fence } from './view.ts'
 
 /** A message is passed on at most twice by nodes that do not own its topic. */
 const HOPS_MAX = 2
@@ -19,14 +14,8 @@ const REASON_SUCCESS = 0x00
 const REASON_TOO_LARGE = 0x95
 /** Not an acknowledgement: the receiver neither owns the topic nor knows a better way. (MQTT 5: server moved.) */
 const REASON_MOVED = 0x9d
-/** Fences follow messages that were passed on, no further than messages are. */
-const FENCE_DEPTH_MAX = 2
-const FENCE_TIMEOUT_MS = 2000
 /** A message that came from the very node that we take for its owner waits so long for us to see why. */
 const GIVE_BACK_MS = 1000
-const FENCE_RETRY_MS = 20
-/** Two nodes could wait for each other only through two wrong views of the ring; this ends even that. */
-const FENCE_GIVE_UP_MS = 10_000
 
 interface Held {
   readonly topic: Topic<Peer>
@@ -138,7 +127,7 @@ export class Publishing {
         return
       }
     }
-    if (topic.owner === view.self && (!topic.held || this.#isFenced(from))) {
+    if (topic.owner === view.self && (!topic.held || this.#router.fencing.isRaisedAt(from))) {
       ordering.accept(topic, message, from)
       return
     }
@@ -215,18 +204,14 @@ export class Publishing {
     this.reroute()
   }
 
-  /** Raises a fence for every living node that lost topics and may hold messages of ours. */
-  raiseFences(before: Ring): void {
-    const { view } = this.#router
-    const losers = new Set<string | null>()
-    for (const move of moves(before, view.ring)) losers.add(move.before)
-    for (const peer of view.peers.values()) {
-      if (!losers.has(peer.id) || peer.published === peer.publishedConfirmed) continue
-      const fence = { peer, ring: before }
-      view.fences.add(fence)
-      this.#askFence(fence)
-    }
-    view.touch()
+  /** Messages that `peer` sent here wait to be passed on. */
+  holdsFor(peer: Peer): boolean {
+    return this.#held.some(({ from, outgoing }) => (outgoing === null ? from : outgoing.from) === peer)
+  }
+
+  /** Calls `run` once nothing waits here any more. */
+  whenReleased(run: () => void): void {
+    this.#whenReleased.push(run)
   }
 
   /** The ring has changed: what went to a node that is gone, or to nobody, goes to its owner now. */
@@ -261,7 +246,7 @@ export class Publishing {
         this.#heldSince = since
         view.refresh(topic)
         if (outgoing !== null) outgoing.held = false
-        if (topic.owner === view.self && (!topic.held || this.#isFenced(from))) {
+        if (topic.owner === view.self && (!topic.held || this.#router.fencing.isRaisedAt(from))) {
           if (outgoing !== null) this.#originOf(message).outgoing.delete(message.sequence)
           ordering.accept(topic, message, outgoing === null ? from : outgoing.from)
         } else if (topic.waiting > 0) this.#hold(topic, message, from, outgoing)
@@ -274,28 +259,6 @@ export class Publishing {
       this.#whenReleased = []
       for (const run of waiting) run()
       this.drained()
-    }
-  }
-
-  /**
-   * A publisher asks whether all it sent here is dealt with: ordered here, or received by the owner it was passed on
-   * to. Answers at once when nothing was passed on.
-   */
-  fence(asker: Peer, depth: number, answer: () => void): void {
-    if (depth >= FENCE_DEPTH_MAX) return answer()
-    if (this.#held.some(({ from, outgoing }) => (outgoing === null ? from : outgoing.from) === asker)) {
-      this.#whenReleased.push(() => this.fence(asker, depth, answer))
-      return
-    }
-    const asked = [...this.#router.view.peers.values()].filter(peer => peer.passedOn > peer.passedOnConfirmed)
-    let left = asked.length
-    if (left === 0) return answer()
-    for (const peer of asked) {
-      const passedOn = peer.passedOn
-      this.#ask(peer, depth + 1, this.#router.clock.now(), () => {
-        peer.passedOnConfirmed = Math.max(peer.passedOnConfirmed, passedOn)
-        if (--left === 0) answer()
-      })
     }
   }
 
@@ -365,35 +328,6 @@ export class Publishing {
     this.#held.push({ topic, message, from, outgoing, since: this.#heldSince ?? router.clock.now() })
   }
 
-  #askFence(fence: Fence): void {
-    const { peer } = fence
-    const published = peer.published
-    this.#ask(peer, 1, this.#router.clock.now(), () => {
-      peer.publishedConfirmed = Math.max(peer.publishedConfirmed, published)
-      this.#router.view.fences.delete(fence)
-      this.#router.view.touch()
-      this.reroute()
-    })
-  }
-
-  /** Asks until there is an answer, the peer is gone, or it has taken too long to be worth the wait. */
-  #ask(peer: Peer, depth: number, since: number, answered: () => void): void {
-    const router = this.#router
-    if (peer.gone || router.closed) return answered()
-    if (router.clock.now() - since > FENCE_GIVE_UP_MS) {
-      router.counters.fencesGivenUp++
-      return answered()
-    }
-    const again = (): void => {
-      router.clock.after(FENCE_RETRY_MS, () => this.#ask(peer, depth, since, answered))
-    }
-    if (peer.link === null) return again()
-    peer.link.requestCallback('fence', { depth }, FENCE_TIMEOUT_MS, error => {
-      if (error === null) answered()
-      else again()
-    })
-  }
-
   /** The numbers under way are not further apart than the window, so that receivers can remember them all. */
   get #windowOpen(): boolean {
     const { outgoing, options } = this.#router
@@ -408,12 +342,6 @@ export class Publishing {
   /** Someone waits for `drained`. */
   get isAwaited(): boolean {
     return this.#whenDrained.length > 0
-  }
-
-  /** What a fenced node gives back, or passes on, is what the fence waits for. */
-  #isFenced(from: Peer | null): boolean {
-    for (const fence of this.#router.view.fences) if (fence.peer === from) return true
-    return false
   }
 
   #originOf(message: Message): Origin {

@@ -48,7 +48,7 @@ export class Rebalancing {
     )
     router.control.onFire('state', (peer, body) => this.#compare(peer, body))
     router.control.onRequest('fence', (peer, body, reply) => {
-      router.publishing.fence(peer, integer(body, 'depth'), () => reply.send({}))
+      router.fencing.answer(peer, integer(body, 'depth'), () => reply.send({}))
       return undefined
     })
     this.#timer = router.clock.every(STATE_PERIOD_MS, () => this.#tick())
@@ -137,12 +137,12 @@ export class Rebalancing {
 
   #changeRing(ring: Ring, before = this.#router.view.ring): void {
     const router = this.#router
-    const { view, publishing, ordering, subscribing } = router
+    const { view, fencing, publishing, ordering, subscribing } = router
     router.counters.ringChanges++
     const isUnfinished = this.#in !== before.digest
     this.#advance(ring)
     for (const peer of view.peers.values()) this.sayTo(peer)
-    publishing.raiseFences(before)
+    fencing.raise(before)
     publishing.reroute()
     ordering.releaseLost()
     ordering.openGates()

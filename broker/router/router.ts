@@ -13,6 +13,7 @@ import { type Topic, TopicTable } from '../topics/topic.ts'
 import { Control } from './control.ts'
 import { Counters } from './counters.ts'
 import { Delivering } from './deliver.ts'
+import { Fencing } from './fence.ts'
 import { HybridClock } from './hybrid-clock.ts'
 import { Inbound } from './inbound.ts'
 import { Ordering } from './order.ts'
@@ -72,6 +73,7 @@ export class Router {
   readonly delivering: Delivering
   readonly ordering: Ordering
   readonly publishing: Publishing
+  readonly fencing: Fencing
   readonly scanning: Scanning
   readonly subscribing: Subscribing
   readonly rebalancing: Rebalancing
@@ -107,6 +109,7 @@ export class Router {
     this.delivering = new Delivering(this)
     this.ordering = new Ordering(this)
     this.publishing = new Publishing(this)
+    this.fencing = new Fencing(this)
     this.scanning = new Scanning(this)
     this.subscribing = new Subscribing(this)
     this.rebalancing = new Rebalancing(this)
