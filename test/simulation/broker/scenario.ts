@@ -124,16 +124,16 @@ class Scenario {
   #crash(node: NodeUnderTest): void {
     this.#note(`crash ${node.name}`)
     this.#cluster.crash(node)
-    if (this.#random.next() < 0.4) this.#later(this.#random.integer(400), () => this.#crashAgain())
+    if (this.#random.next() < 0.4) this.#later(this.#random.integer(400), () => this.#changeAgain())
   }
 
-  /** A second crash while the others still deal with the first: the owner that has just taken over, perhaps. */
-  #crashAgain(): void {
+  /** A second change while the others still deal with the first: of the owner that has just taken over, perhaps. */
+  #changeAgain(): void {
     const up = this.#cluster.up()
     if (up.length <= 2) return
     const node = this.#dispensable(up)
-    this.#note(`crash ${node.name} as well`)
-    this.#cluster.crash(node)
+    if (this.#random.next() < 0.5) this.#crash(node)
+    else this.#leave(node)
   }
 
   #leave(node: NodeUnderTest): void {
