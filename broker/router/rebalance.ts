@@ -18,6 +18,8 @@ import type { Router } from './router.ts'
 
 /** How often nodes compare what they know of each other. */
 const STATE_PERIOD_MS = 1000
+/** A node that does nothing for less is not declared dead by any preset but `local`. */
+const STANDSTILL_MS = 2000
 /** Retained messages cleared longer ago than this are no longer remembered as cleared. */
 const TOMBSTONE_AGE_MS = 3_600_000
 
@@ -36,6 +38,7 @@ export class Rebalancing {
   #in: number
   #whenAgreed: (() => void)[] = []
   #sinceHandover = 0
+  #tickedAt: number
   /** The highest stamp that members have told since the ring changed. */
   #heardStamp = 0
   readonly #timer: Timer
@@ -43,6 +46,7 @@ export class Rebalancing {
   constructor(router: Router) {
     this.#router = router
     this.#in = router.view.ring.digest
+    this.#tickedAt = router.clock.now()
     router.control.onFire('view', (peer, body) =>
       this.#heard(peer, integer(body, 'ring'), integer(body, 'stamp'))
     )
@@ -92,15 +96,33 @@ export class Rebalancing {
    * goes through the change of the ring that it has missed, and back, as one.
    */
   wasDropped(peer: Peer): void {
-    const { view, self, options, log } = this.#router
     peer.returned = true
+    this.#router.log.warn({ member: peer.id }, 'this node was taken for dead')
+    this.#returnToRing()
+  }
+
+  #returnToRing(): void {
+    const { view, self, options } = this.#router
     if (!view.ring.ids.includes(self.id)) return
-    log.warn({ member: peer.id }, 'this node was taken for dead')
     const nodes = view.ring.ids.map(id => ({ id }))
     const others = nodes.filter(({ id }) => id !== self.id)
     const ring = view.ring
     this.#advance(new Ring(others, options.replicaPoints))
     this.#changeRing(new Ring(nodes, options.replicaPoints), ring)
+  }
+
+  /**
+   * This process has stood still for so long that it may have been taken for dead, and its news are old: until the others
+   * have said again that their part is in, it orders nothing and acknowledges nothing.
+   */
+  #stoodStill(): void {
+    const { view, log } = this.#router
+    log.warn({ members: view.peers.size + 1 }, 'this process stood still')
+    for (const peer of view.peers.values()) {
+      peer.returned = true
+      peer.saidIn = -1
+    }
+    this.#returnToRing()
   }
 
   /** Tells the peer whether our part is in, which is not before it has all our rows. */
@@ -241,7 +263,10 @@ export class Rebalancing {
   }
 
   #tick(): void {
-    const { view, subscribing, publishing, scanning, hybridClock, retained } = this.#router
+    const { clock, view, subscribing, publishing, scanning, hybridClock, retained } = this.#router
+    const sinceTickMs = clock.now() - this.#tickedAt
+    this.#tickedAt = clock.now()
+    if (sinceTickMs > STATE_PERIOD_MS + STANDSTILL_MS && view.peers.size > 0) this.#stoodStill()
     publishing.tick()
     for (const peer of view.peers.values()) {
       if (peer.link === null) continue
