@@ -213,7 +213,7 @@ export class BrokerNode implements Broker {
   }
 
   async #close(): Promise<void> {
-    // A start that is under way is let come as far as its sockets, so that these can be closed.
+    // A start that is under way is let come as far as its sockets, so that these can be closed. If it fails, `start` says why.
     const cluster = await this.#bound?.catch(() => null)
     const router = this.#router
     this.#registry?.close()

@@ -102,13 +102,11 @@ export class Scanning {
     let at = 0
     while (at < entries.length) {
       const piece: RetainedEntry[] = []
-      for (
-        let bytes = 0;
-        at < entries.length && piece.length < HANDOVER_PIECE && bytes < HANDOVER_PIECE_BYTES;
-        at++
-      ) {
-        piece.push(entries[at]!)
+      for (let bytes = 0; at < entries.length && piece.length < HANDOVER_PIECE; at++) {
         bytes += bytesOf(entries[at]!)
+        // One that is large goes alone: together with others it might fit no frame.
+        if (piece.length > 0 && bytes > HANDOVER_PIECE_BYTES) break
+        piece.push(entries[at]!)
       }
       while (!(await this.#put(owner, piece))) {
         if (owner.gone || view.ring !== ring || this.#router.closed) return

@@ -30,8 +30,8 @@ export interface RegistryCluster {
 
 const CLAIM_TIMEOUT_MS = 10_000
 const RETRY_MS = 50
-/** Claims in one request when the ring has changed. */
-const CLAIMS_PIECE = 5000
+/** Characters of client ids in one message when the ring has changed: an id may have 65,535, a frame 16 MiB. */
+const PIECE_CHARACTERS = 128 * 1024
 
 interface Local {
   readonly holder: ClientHolder
@@ -191,8 +191,12 @@ export class ClientRegistry {
   }
 
   #renewAt(owner: string, claims: Claim[]): void {
-    for (let at = 0; at < claims.length; at += CLAIMS_PIECE) {
-      this.#cluster.fire(owner, 'client.claims', { claims: claims.slice(at, at + CLAIMS_PIECE) })
+    for (let at = 0; at < claims.length; ) {
+      const from = at
+      for (let characters = 0; at < claims.length && characters < PIECE_CHARACTERS; at++) {
+        characters += claims[at]!.clientId.length + 32
+      }
+      this.#cluster.fire(owner, 'client.claims', { claims: claims.slice(from, at) })
     }
   }
 

@@ -29,6 +29,7 @@ export const sub: Command = {
     await client.subscribe(filters, qos === 1 ? 1 : 0, ({ topic, payload }) => {
       if (count > 0 && printed === count) return
       terminal.outBytes(verbose ? Buffer.concat([Buffer.from(`${topic} `), payload]) : payload)
+      // All has been printed that was asked for: how the connection ends no longer matters.
       if (++printed === count) client.end().catch(() => {})
     })
     const reason = await client.closed

@@ -23,6 +23,8 @@ class Nodes {
   readonly simulation = new Simulation({ seed: 1 })
   readonly registries = new Map<string, ClientRegistry>()
   owner: string | null = 'a'
+  /** Characters of client ids in each message of claims. */
+  readonly fired: number[] = []
   #stamp = 0
 
   constructor(...names: string[]) {
@@ -64,7 +66,11 @@ class Nodes {
         void travel().then(() => {
           const target = this.registries.get(to)
           if (name === 'client.release') target?.released(body as Claim, nodeId)
-          else for (const claim of (body as { claims: Claim[] }).claims) target?.renewed(claim, nodeId)
+          else {
+            const { claims } = body as { claims: Claim[] }
+            this.fired.push(claims.reduce((sum, { clientId }) => sum + clientId.length, 0))
+            for (const claim of claims) target?.renewed(claim, nodeId)
+          }
         })
       }
     })
@@ -148,6 +154,20 @@ describe('the registry of client ids', () => {
     await nodes.simulation.run(100)
     await second
     assert.equal(newer.isOpen, true)
+  })
+
+  it('claims ids of any length again without filling a frame', async () => {
+    const nodes = new Nodes('a', 'b')
+    nodes.owner = 'b'
+    const claims = Array.from({ length: 500 }, (_, index) =>
+      nodes.at('b').claim(`${index}`.padEnd(65_000, 'x'), new Connection('c'))
+    )
+    await Promise.all(claims)
+    nodes.owner = 'a'
+    nodes.at('b').ringChanged()
+    await nodes.simulation.run(100)
+    assert.ok(nodes.fired.length > 1)
+    for (const characters of nodes.fired) assert.ok(characters < 256 * 1024)
   })
 
   it('gives up with TIMEOUT while no node serves', async () => {
