@@ -63,8 +63,6 @@ export class BrokerNode implements Broker {
         linkClosed: peer => {
           if (!this.#cluster?.isMember(peer.id, peer.instance)) router.rebalancing.peerLost(peer)
         },
-        linkLost: peerId => this.#cluster?.linkLost(peerId),
-        dialFailed: (peerId, code) => this.#cluster?.dialFailed(peerId, code),
         peerGone: peer => this.#registry?.nodeGone(peer.id),
         ringChanged: () => this.#registry?.ringChanged()
       })
@@ -77,7 +75,7 @@ export class BrokerNode implements Broker {
     })
     const cluster = await this.#bound
     this.#cluster = cluster
-    this.#handleControl(this.#started(), cluster)
+    this.#handleControl(this.#started())
     await cluster.join()
     await this.#agreed()
     if (this.#closing !== null) throw new ShoalError('CLOSED')
@@ -278,11 +276,9 @@ export class BrokerNode implements Broker {
     })
   }
 
-  #handleControl(router: Router, cluster: Cluster): void {
+  #handleControl(router: Router): void {
     const { control } = router
     const registry = this.#registry!
-    control.onRequest('swim.ping', () => ({}))
-    control.onRequest('swim.sync', (_peer, body) => cluster.receiveSync(body))
     control.onRequest('client.claim', async (peer, body) => {
       return { stamp: await registry.grant(claimOf(body), peer.id) }
     })

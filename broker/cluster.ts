@@ -1,8 +1,9 @@
 // A node's place in the cluster: its sockets (gossip and links on the same port number), SWIM, and one
-// link to every member. What the members mean for topics is the router's business.
+// link to every member. What the members mean for topics or keys is the business of those who stand on it:
+// the router of a broker, or an upring alone.
 import type { Duplex } from 'node:stream'
 import { ShoalError } from './errors.ts'
-import type { Identity } from './link/handlers.ts'
+import type { Identity, Reply } from './link/handlers.ts'
 import type { Link } from './link/link.ts'
 import { Links, type LinksEvents } from './link/links.ts'
 import { hashKey } from './ring/hash.ts'
@@ -37,14 +38,25 @@ export interface ClusterOptions {
   /** Timing of SWIM. */
   preset: SwimPreset
   linkBufferBytesMax: number
+  /** What else the node says of itself to every other; with the cluster's own at most 512 bytes. */
+  meta?: Readonly<Meta>
 }
+
+/** Who gets what comes over the links, but for the cluster's own requests. */
+export type ClusterHandlers = Omit<LinksEvents, 'refused' | 'lost'>
 
 export interface ClusterEvents {
   /** Members, their phase or instance have changed. */
   membersChanged(): void
 }
 
+/** On the ring of `ringName`: it serves, and is more than a gateway. */
+export function isServing({ meta }: Member, ringName: string): boolean {
+  return meta['phase'] === 'serving' && meta['client'] !== true && meta['ring'] === ringName
+}
+
 const PORT_TRIES = 20
+const LINK_POLL_MS = 10
 const JOIN_RETRY_MS = 500
 const DIAL_TIMEOUT_MS = 5000
 const PING_TIMEOUT_MS = 1000
@@ -68,7 +80,7 @@ export class Cluster {
     self: Identity,
     options: ClusterOptions,
     runtime: Runtime,
-    handlers: LinksEvents,
+    handlers: ClusterHandlers,
     events: ClusterEvents
   ) {
     this.self = self
@@ -81,7 +93,7 @@ export class Cluster {
       runtime,
       self,
       ring: options.name,
-      handlers,
+      handlers: this.#watching(handlers),
       // The router keeps its messages to the first half; the rest is for what must not be dropped.
       options: { bufferBytesMax: 2 * options.linkBufferBytesMax }
     })
@@ -114,7 +126,7 @@ export class Cluster {
   static async start(
     options: ClusterOptions,
     runtime: Runtime,
-    build: (self: Identity) => { handlers: LinksEvents; events: ClusterEvents }
+    build: (self: Identity) => { handlers: ClusterHandlers; events: ClusterEvents }
   ): Promise<Cluster> {
     const sockets = await bind(options, runtime)
     const port = sockets.listener.address.port
@@ -147,20 +159,16 @@ export class Cluster {
     return this.#links.get(id)
   }
 
-  /** A dial of a member failed with this code; when nobody listens there any more, SWIM wants to know. */
-  dialFailed(id: string, code: string): void {
-    if (code === 'ECONNREFUSED') this.#swim.hint(id, 'refused')
+  /** Links to all members are up. */
+  get isLinked(): boolean {
+    return this.members().every(({ id }) => id === this.self.id || this.#links.get(id) !== null)
   }
 
-  /** The link to a member broke. */
-  linkLost(id: string): void {
-    this.#swim.hint(id, 'reset')
-  }
-
-  /** What `swim.sync` is asked. Throws PACKET_INVALID. */
-  receiveSync(state: unknown): Uint8Array {
-    if (!(state instanceof Uint8Array)) throw new ShoalError('BAD_REQUEST', { expected: 'bytes' })
-    return this.#swim.receivePushPull(state)
+  /** Settles when links to all members are up, when `timeoutMs` have passed, or when the node is stopped. */
+  async linked(timeoutMs: number): Promise<void> {
+    const deadline = this.#runtime.clock.now() + timeoutMs
+    while (!this.isLinked && !this.#stopped && this.#runtime.clock.now() < deadline)
+      await this.pause(LINK_POLL_MS)
   }
 
   /** Joins by the base nodes; tries until one answers or the node is stopped. */
@@ -175,6 +183,11 @@ export class Cluster {
         await this.pause(Math.min(JOIN_RETRY_MS * attempt, 5000))
       }
     }
+  }
+
+  /** Joins by these addresses, now. Rejects with JOIN_FAILED when none of them answers, and CLOSED. */
+  async meet(addresses: readonly string[]): Promise<void> {
+    await this.#swim.join([...addresses])
   }
 
   /** Tells every member, by gossip and at once by the links. */
@@ -207,7 +220,46 @@ export class Cluster {
   }
 
   #meta(): Meta {
-    return { phase: this.#phase, client: this.#options.client, ring: this.#options.name }
+    const { client, name, meta } = this.#options
+    return { ...meta, phase: this.#phase, client, ring: name }
+  }
+
+  /** Answers the cluster's own requests, and lets SWIM know what links say about members. */
+  #watching(handlers: ClusterHandlers): LinksEvents {
+    return {
+      topic: name => handlers.topic(name),
+      origin: instance => handlers.origin(instance),
+      publish: (link, message) => handlers.publish(link, message),
+      deliver: (link, message) => handlers.deliver(link, message),
+      barrier: link => handlers.barrier(link),
+      publishAck: (link, origin, first, last, reason) =>
+        handlers.publishAck(link, origin, first, last, reason),
+      deliverAck: (link, count) => handlers.deliverAck(link, count),
+      fire: (link, name, body) => handlers.fire(link, name, body),
+      congested: (link, congested) => handlers.congested(link, congested),
+      opened: link => handlers.opened(link),
+      closed: (link, reason) => handlers.closed(link, reason),
+      request: (link, name, body, reply) => {
+        if (name === 'swim.ping') reply.send({})
+        else if (name === 'swim.sync') this.#sync(body, reply)
+        else handlers.request(link, name, body, reply)
+      },
+      // When nobody listens there any more, SWIM wants to know.
+      refused: (id, code) => {
+        if (code === 'ECONNREFUSED') this.#swim.hint(id, 'refused')
+      },
+      lost: id => this.#swim.hint(id, 'reset')
+    }
+  }
+
+  #sync(state: unknown, reply: Reply): void {
+    try {
+      if (!(state instanceof Uint8Array)) throw new ShoalError('BAD_REQUEST', { expected: 'bytes' })
+      reply.send(this.#swim.receivePushPull(state))
+    } catch (error) {
+      if (!(error instanceof ShoalError)) throw error
+      reply.fail(error)
+    }
   }
 
   #linkTo(id: string): Link {

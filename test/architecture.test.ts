@@ -8,19 +8,22 @@ import { parseSource, readSources, type Source } from './support/source.ts'
 
 /** Layers of broker/: each imports from those before it, and from itself. A folder, or the files of the root. */
 const LAYERS: readonly { name: string; files?: readonly string[] }[] = [
-  { name: 'foundation', files: ['errors.ts', 'message.ts'] },
+  { name: 'foundation', files: ['errors.ts', 'message.ts', 'run.ts'] },
   { name: 'options' },
   { name: 'config', files: ['config.ts'] },
+  { name: 'keys', files: ['cluster-keys.ts'] },
   { name: 'runtime' },
   { name: 'swim' },
   { name: 'ring' },
   { name: 'link' },
-  { name: 'upring', files: ['upring.ts'] },
+  { name: 'cluster', files: ['cluster.ts'] },
+  { name: 'upring' },
+  { name: 'upring.ts', files: ['upring.ts'] },
   { name: 'topics' },
   { name: 'sessions' },
   { name: 'store' },
   { name: 'router' },
-  { name: 'broker', files: ['cluster.ts', 'broker-node.ts', 'broker.ts', 'index.ts'] }
+  { name: 'broker', files: ['broker-ground.ts', 'broker-node.ts', 'broker.ts', 'index.ts'] }
 ]
 
 /** What files of a top-level folder may import from others: whole folders, or single files. */

@@ -1,8 +1,8 @@
 // From the links to the parts of the router: what each frame means, and what a link's coming and going does.
+import type { ClusterHandlers } from '../cluster.ts'
 import { ShoalError } from '../errors.ts'
 import type { Reply } from '../link/handlers.ts'
 import type { Link } from '../link/link.ts'
-import type { LinksEvents } from '../link/links.ts'
 import type { Message, OriginName, TopicName } from '../message.ts'
 import type { Topic } from '../topics/topic.ts'
 import { integer } from './control.ts'
@@ -14,7 +14,7 @@ import { SequenceWindow } from './sequence-window.ts'
 /** An acknowledgement for more messages than can be under way is from a peer that has lost its senses. */
 const ACK_RANGE_MAX = SequenceWindow.size
 
-export class Inbound implements LinksEvents {
+export class Inbound implements ClusterHandlers {
   readonly #router: Router
   readonly #peers = new Map<Link, Peer>()
 
@@ -43,14 +43,6 @@ export class Inbound implements LinksEvents {
     if (router.self.pressed) link.fire('press', { on: 1 })
     router.publishing.resend(peer)
     router.events.linkOpened(peer)
-  }
-
-  refused(peerId: string, code: string): void {
-    this.#router.events.dialFailed(peerId, code)
-  }
-
-  lost(peerId: string): void {
-    this.#router.events.linkLost(peerId)
   }
 
   topic(name: string): TopicName {

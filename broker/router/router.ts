@@ -45,8 +45,6 @@ export interface RouterOptions {
 export interface RouterEvents {
   linkOpened(peer: Peer): void
   linkClosed(peer: Peer): void
-  linkLost(peerId: string): void
-  dialFailed(peerId: string, code: string): void
   peerGone(peer: Peer): void
   ringChanged(): void
 }
