@@ -7,6 +7,10 @@ export class SwimCounters {
   bytesOut = 0
   /** Packets and states that were not valid, and were ignored whole. */
   packetsInvalid = 0
+  /** Sealed packets that came again, or so late that they might. */
+  packetsReplayed = 0
+  /** Sealed packets for another process: redirected, or for the one that was here before. Only its pings are answered. */
+  packetsStray = 0
   probes = 0
   /** Probes that had no answer by ping, and went through others and the stream. */
   probesIndirect = 0
@@ -24,6 +28,8 @@ export class SwimCounters {
   refutations = 0
   syncs = 0
   syncsFailed = 0
+  /** Push-pulls that were due, but not needed: another member had just been seen to agree. */
+  syncsSpared = 0
   rejoins = 0
   rumoursDropped = 0
   membersRefused = 0

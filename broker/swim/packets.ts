@@ -7,6 +7,19 @@ import { PACKET_BYTES_MAX } from './config.ts'
 import type { SwimCounters } from './counters.ts'
 import type { GossipQueue } from './gossip.ts'
 import type { Seal } from './seal.ts'
+import type { Strangers } from './strangers.ts'
+
+/** Where packets go, and to which process there; it is not known of one whose packets do not tell. */
+export interface Destination extends Address {
+  readonly instance?: string
+}
+
+export interface Incoming {
+  readonly messages: readonly SwimMessage[]
+  readonly sender: Destination
+  /** False: meant for the process that was here before us, and perhaps long ago. */
+  readonly isForUs: boolean
+}
 
 export interface PacketsOptions {
   /** Packets of another ring are not valid here. */
@@ -17,6 +30,7 @@ export interface PacketsOptions {
   retransmits: () => number
   send: (packet: Uint8Array, to: Address) => void
   counters: SwimCounters
+  strangers: Strangers
 }
 
 export class Packets {
@@ -29,7 +43,7 @@ export class Packets {
   }
 
   /** Sends messages in as few packets as they fit in, and rumours in the space that is left in the last one. */
-  post(to: Address, messages: readonly Uint8Array[]): void {
+  post(to: Destination, messages: readonly Uint8Array[]): void {
     let batch: Uint8Array[] = []
     let space = this.#spaceBytes
     for (const message of messages) {
@@ -51,27 +65,30 @@ export class Packets {
   }
 
   /** Sends a packet of rumours. Does nothing when none waits. */
-  postGossip(to: Address): void {
+  postGossip(to: Destination): void {
     const rumours = this.#options.gossip.take(this.#spaceBytes, this.#options.retransmits())
     if (rumours.length > 0) this.#dispatch(to, rumours)
   }
 
-  /** The messages of a packet; null (and counted) if it is not valid. */
-  open(packet: Uint8Array): SwimMessage[] | null {
-    const { ring, seal, counters } = this.#options
+  /** What a packet holds; null (and counted) if it is not valid. */
+  open(sealed: Uint8Array, { host, port }: Address): Incoming | null {
+    const { ring, seal, counters, strangers } = this.#options
     counters.packetsIn++
-    counters.bytesIn += packet.length
+    counters.bytesIn += sealed.length
     try {
-      return decodePacket(ring, seal.open(packet))
-    } catch {
-      counters.packetsInvalid++
+      const { packet, sender, isForUs } = seal.open(sealed)
+      const messages = decodePacket(ring, packet)
+      if (!isForUs) counters.packetsStray++
+      return { messages, sender: sender === '' ? { host, port } : { host, port, instance: sender }, isForUs }
+    } catch (error) {
+      strangers.refused(error, { host, port })
       return null
     }
   }
 
-  #dispatch(to: Address, messages: readonly Uint8Array[]): void {
+  #dispatch(to: Destination, messages: readonly Uint8Array[]): void {
     const { ring, seal, counters, send } = this.#options
-    const packet = seal.seal(encodePacket(ring, messages))
+    const packet = seal.seal(encodePacket(ring, messages), to.instance)
     counters.packetsOut++
     counters.bytesOut += packet.length
     send(packet, { host: to.host, port: to.port })

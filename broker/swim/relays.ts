@@ -2,11 +2,11 @@
 // broken. We pass the ack on; or say in time that we had none either, so that it knows that we live.
 // Source: SWIM (DSN 2002), section 3.1 (ping-req); Lifeguard (arXiv:1707.00788), section IV-A (nack).
 import type { Timer } from '../runtime/clock.ts'
-import type { Address } from '../runtime/network.ts'
 import type { AckWaiter } from './acks.ts'
 import { type Ack, encodeAck, encodeNack, type PingRequest } from './codec.ts'
 import { ping, type SwimContext } from './context.ts'
 import { isLive, type Member } from './member.ts'
+import type { Destination } from './packets.ts'
 
 export class Relays {
   readonly #context: SwimContext
@@ -17,7 +17,7 @@ export class Relays {
   }
 
   /** Only members are pinged, lest anyone make us send packets to where he likes; for others there is a nack at once. */
-  request(request: PingRequest, from: Address): void {
+  request(request: PingRequest, from: Destination): void {
     const { membership, packets, counters } = this.#context
     const member = membership.table.get(request.target.id)?.member
     if (member === undefined || !isLive(member) || member.id === membership.self.id) {
@@ -41,14 +41,14 @@ export class Relays {
 
 class Relay implements AckWaiter {
   readonly #context: SwimContext
-  readonly #origin: Address
+  readonly #origin: Destination
   /** The asker's sequence number; ours is another. */
   readonly #originSequence: number
   readonly #onEnd: () => void
   #sequence: number | null = null
   #timer: Timer | null = null
 
-  constructor(context: SwimContext, originSequence: number, origin: Address, onEnd: () => void) {
+  constructor(context: SwimContext, originSequence: number, origin: Destination, onEnd: () => void) {
     this.#context = context
     this.#originSequence = originSequence
     this.#origin = origin

@@ -15,10 +15,11 @@ import { GossipQueue, retransmitLimit } from './gossip.ts'
 import type { Change, Member } from './member.ts'
 import { Membership } from './membership.ts'
 import type { Meta } from './meta.ts'
-import { Packets } from './packets.ts'
+import { type Destination, Packets } from './packets.ts'
 import { Relays } from './relays.ts'
 import { GossipRounds } from './rounds.ts'
 import { checksumSeal, type Seal } from './seal.ts'
+import { Strangers } from './strangers.ts'
 import { Sync } from './sync.ts'
 
 export interface SwimOptions {
@@ -36,8 +37,10 @@ export interface SwimOptions {
   onChange: (member: Member, change: Change) => void
   /** Packets of another ring are ignored. 32 bits; 0 by default. */
   ring?: number
-  /** A checksum by default. */
+  /** Of packets; a checksum by default. */
   seal?: Seal
+  /** Of states, which are exchanged by `transport`; a checksum by default. */
+  stateSeal?: Seal
 }
 
 export class Swim {
@@ -53,7 +56,15 @@ export class Swim {
 
   /** Throws LIMIT_EXCEEDED (`meta`), OPTION_INVALID (`id`, `instance`). Does nothing until `start`, but answers. */
   constructor(options: SwimOptions) {
-    const { runtime, config, ring = 0, seal = checksumSeal, send, transport } = options
+    const {
+      runtime,
+      config,
+      ring = 0,
+      seal = checksumSeal,
+      stateSeal = checksumSeal,
+      send,
+      transport
+    } = options
     const { clock, random } = runtime
     const counters = this.counters
     const log = runtime.log.child({ part: 'swim' })
@@ -67,7 +78,8 @@ export class Swim {
       counters
     })
     const retransmits = (): number => retransmitLimit(config.retransmitMultiplier, membership.table.liveCount)
-    const packets = new Packets({ ring, seal, gossip, retransmits, send, counters })
+    const strangers = new Strangers(counters, log, clock)
+    const packets = new Packets({ ring, seal, gossip, retransmits, send, counters, strangers })
     const acks = new Acks(random, config.pingsMax)
     this.#context = {
       clock,
@@ -85,7 +97,7 @@ export class Swim {
     this.#detector = new Detector(this.#context, (ack, memberId) => this.#sync.compare(ack.digest, memberId))
     this.#relays = new Relays(this.#context)
     this.#rounds = new GossipRounds(this.#context)
-    this.#sync = new Sync(this.#context, ring, seal)
+    this.#sync = new Sync(this.#context, ring, stateSeal)
   }
 
   /** Begins to probe, gossip and sync. Once only; later calls do nothing. */
@@ -108,11 +120,13 @@ export class Swim {
   /** A packet from the datagram socket. Never throws because of what is in it. */
   receive(packet: Uint8Array, from: Address): void {
     if (this.#state === 'stopped') return
-    const messages = this.#context.packets.open(packet)
-    if (messages === null) return
+    const incoming = this.#context.packets.open(packet, from)
+    if (incoming === null) return
+    const { messages, sender, isForUs } = incoming
+    if (!isForUs) return this.#answerForPredecessor(messages, sender)
     // News first: an answer then carries what it brought about, such as our refutation.
     for (const message of messages) if (message.kind === 'news') this.#context.membership.learn(message.news)
-    for (const message of messages) this.#handle(message, from)
+    for (const message of messages) this.#handle(message, sender)
   }
 
   /** The other side of `transport.pushPull`: our state, after theirs was taken in. Throws PACKET_INVALID, CLOSED. */
@@ -182,7 +196,7 @@ export class Swim {
     return this.#context.awareness.score
   }
 
-  #handle(message: SwimMessage, from: Address): void {
+  #handle(message: SwimMessage, from: Destination): void {
     switch (message.kind) {
       case 'ping':
         this.#answer(message, from)
@@ -200,7 +214,7 @@ export class Swim {
     }
   }
 
-  #answer(ping: Ping, from: Address): void {
+  #answer(ping: Ping, from: Destination): void {
     const { membership, packets } = this.#context
     const { self, table } = membership
     if (ping.target.id !== self.id) return
@@ -215,6 +229,14 @@ export class Swim {
     const sender = table.get(ping.sender)?.member
     if (sender !== undefined && sender.state !== 'alive') answer.push(membership.newsOf(sender.id)!)
     packets.post(from, answer)
+  }
+
+  /** What may be old can still ask for who is here now; it tells us nothing. */
+  #answerForPredecessor(messages: readonly SwimMessage[], from: Destination): void {
+    for (const message of messages) {
+      if (message.kind === 'ping' && message.target.instance !== this.self.instance)
+        this.#answer(message, from)
+    }
   }
 
   #leave(): Promise<void> {

@@ -138,7 +138,7 @@ export class Sync {
   #merge(sealed: Uint8Array): string {
     const { config, membership, counters } = this.#context
     try {
-      const { sender, news } = decodeState(this.#ring, this.#seal.open(sealed), config.membersMax)
+      const { sender, news } = decodeState(this.#ring, this.#seal.open(sealed).packet, config.membersMax)
       membership.merge(news, sender, membership.table.liveCount === 1 && news.length > QUIET_ABOVE)
       return sender
     } catch (error) {

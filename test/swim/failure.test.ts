@@ -192,7 +192,7 @@ for (const seed of seeds) {
     let cut = false
     const lose = (_: string, to: string, packet: Uint8Array): boolean => {
       if (!cut || to !== '10.0.0.1') return false
-      const messages = decodePacket(0, checksumSeal.open(packet))
+      const messages = decodePacket(0, checksumSeal.open(packet).packet)
       const suspected = cluster.nodes.some(node => node.swim.member(`10.0.0.1:${PORT}`)?.state === 'suspect')
       const told = messages.some(
         each => each.kind === 'news' && each.news.host === to && each.news.state === 'suspect'
