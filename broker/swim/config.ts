@@ -31,7 +31,7 @@ export interface SwimConfig {
   /** For this long a dead member still gets gossip, so that it can refute. */
   readonly gossipToDeadMs: number
 
-  /** Push-pull with a random member every `syncIntervalMs · max(1, ⌈log2 n⌉ - 4)`. */
+  /** Push-pull with a random member every `syncIntervalMs · max(1, ⌈log2 n⌉ - 4)`, unless an ack has shown within that time that another member agrees. */
   readonly syncIntervalMs: number
   /** Push-pull with a member whose view differs although no rumour waits here: at most once in this time. */
   readonly syncGapMs: number

@@ -10,8 +10,13 @@ export type Meta = Record<string, string | number | boolean>
 
 export const META_BYTES_MAX = 512
 
-/** The meta in bytes. Throws LIMIT_EXCEEDED above 512 bytes or 255 names, or for a name longer than 255 bytes. */
+/** A member's meta is encoded with each rumour of it and each full state, and never changes. */
+const encoded = new WeakMap<Readonly<Meta>, Uint8Array>()
+
+/** The meta in bytes, not to be changed. Throws LIMIT_EXCEEDED above 512 bytes or 255 names, or for a name longer than 255 bytes. */
 export function encodeMeta(meta: Readonly<Meta>): Uint8Array {
+  const known = encoded.get(meta)
+  if (known !== undefined) return known
   const entries = Object.entries(meta)
   if (entries.length > 255) throw new ShoalError('LIMIT_EXCEEDED', { limit: 'meta names', max: 255 })
   const writer = new Writer(64)
@@ -30,7 +35,9 @@ export function encodeMeta(meta: Readonly<Meta>): Uint8Array {
   if (writer.length > META_BYTES_MAX) {
     throw new ShoalError('LIMIT_EXCEEDED', { limit: 'meta bytes', max: META_BYTES_MAX, got: writer.length })
   }
-  return writer.finish()
+  const bytes = writer.finish()
+  if (Object.isFrozen(meta)) encoded.set(meta, bytes)
+  return bytes
 }
 
 /** The meta at the reader. Throws PACKET_INVALID. */

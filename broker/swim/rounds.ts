@@ -9,7 +9,9 @@ import type { Entry } from './table.ts'
 
 export class GossipRounds {
   readonly #context: SwimContext
+  /** Null while there is nothing to tell. */
   #beat: Timer | null = null
+  #periodMs = 0
   #early: Timer | null = null
   #lastAt = Number.NEGATIVE_INFINITY
   #running = false
@@ -20,19 +22,23 @@ export class GossipRounds {
 
   start(): void {
     this.#running = true
-    this.#setBeat(this.#context.config.gossipIntervalMs)
+    this.#periodMs = this.#context.config.gossipIntervalMs
     this.kick()
   }
 
   /** For those who are about to leave: rounds follow each other as closely as they may. */
   hurry(): void {
-    if (this.#running) this.#setBeat(this.#context.config.gossipGapMs)
+    this.#periodMs = this.#context.config.gossipGapMs
+    this.#rest()
+    this.kick()
   }
 
-  /** There may be an urgent rumour. */
+  /** There may be a rumour, perhaps an urgent one. */
   kick(): void {
-    if (!this.#running || this.#early !== null || !this.#context.packets.urgent) return
-    const { clock, config } = this.#context
+    const { clock, config, gossip, packets } = this.#context
+    if (!this.#running || gossip.size === 0) return
+    this.#beat ??= clock.every(this.#periodMs, () => this.#round())
+    if (this.#early !== null || !packets.urgent) return
     const waitMs = Math.max(0, this.#lastAt + config.gossipGapMs - clock.now())
     this.#early = clock.after(waitMs, () => {
       this.#early = null
@@ -42,19 +48,22 @@ export class GossipRounds {
 
   stop(): void {
     this.#running = false
-    this.#beat?.cancel()
+    this.#rest()
     this.#early?.cancel()
     this.#early = null
   }
 
-  #setBeat(periodMs: number): void {
+  #rest(): void {
     this.#beat?.cancel()
-    this.#beat = this.#context.clock.every(periodMs, () => this.#round())
+    this.#beat = null
   }
 
   #round(): void {
     const { clock, config, gossip, packets, membership } = this.#context
-    if (gossip.size === 0) return
+    if (gossip.size === 0) {
+      this.#rest()
+      return
+    }
     const now = clock.now()
     this.#lastAt = now
     // The dead are told as well, for a while: one that is not dead should hear of it.

@@ -1,6 +1,7 @@
 // Push-pull: two members exchange all they know, over the reliable way. So a node joins; so members
 // that missed a rumour are put right; so the two sides of a healed partition find each other again.
-// A digest in each ack tells when two members differ though no rumour is under way.
+// A digest in each ack tells when two members differ though no rumour is under way; where it says that they agree,
+// there is nothing to exchange.
 // Source: memberlist's push-pull; Demers et al. 1987, anti-entropy.
 import { ShoalError } from '../errors.ts'
 import type { Timer } from '../runtime/clock.ts'
@@ -30,6 +31,8 @@ export class Sync {
   /** One of our own accord at a time; those of `join` come on top. */
   #busy = false
   #lastAt = Number.NEGATIVE_INFINITY
+  /** When a member that we pinged last had the view that we have. */
+  #agreedAt = Number.NEGATIVE_INFINITY
   #stopped = false
 
   constructor(context: SwimContext, ring: number, seal: Seal) {
@@ -76,15 +79,24 @@ export class Sync {
   /** An ack has told how another sees the cluster. If neither rumours here explain the difference, ask. */
   compare(digest: number, memberId: string): void {
     const { clock, config, gossip, membership } = this.#context
-    if (digest === membership.table.digest || gossip.size > 0) return
-    if (clock.now() - this.#lastAt < config.syncGapMs) return
+    if (digest === membership.table.digest) {
+      this.#agreedAt = clock.now()
+      return
+    }
+    if (gossip.size > 0 || clock.now() - this.#lastAt < config.syncGapMs) return
     void this.#attempt(memberId)
   }
 
+  /** At rest all acks agree, and no state is sent: it would be 75 KB both ways in a cluster of a thousand. */
   #scheduleSync(delayMs: number): void {
-    const { clock, config, membership } = this.#context
+    const { clock, config, membership, counters } = this.#context
     this.#syncTimer = clock.after(delayMs, () => {
+      const agreed = clock.now() - this.#agreedAt < delayMs
       this.#scheduleSync(syncScaleMs(config.syncIntervalMs, membership.table.liveCount))
+      if (agreed) {
+        counters.syncsSpared++
+        return
+      }
       const [member] = membership.table.pick(1, each => each.state === 'alive')
       if (member !== undefined) void this.#attempt(member.id)
     })
