@@ -12,7 +12,6 @@ const LAYERS: readonly { name: string; files?: readonly string[] }[] = [
   { name: 'options' },
   { name: 'config', files: ['config.ts'] },
   { name: 'keys', files: ['cluster-keys.ts'] },
-  { name: 'keys', files: ['cluster-keys.ts'] },
   { name: 'runtime' },
   { name: 'swim' },
   { name: 'ring' },
