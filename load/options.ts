@@ -92,7 +92,7 @@ export const OPTIONS = {
   },
   cluster: {
     takes: '',
-    means: 'compare: also three nodes of Shoal, publishers and subscribers on different ones'
+    means: 'compare: also three nodes of each, publishers and subscribers on different ones'
   },
   results: { takes: 'folder', fallback: 'load/results', means: 'compare: where the tables are written' },
   json: { takes: 'file', means: 'write the whole result there' },

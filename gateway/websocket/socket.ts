@@ -11,9 +11,14 @@ export interface SocketData {
   protocol: '' | 'mqtt'
 }
 
+/** What the library's `send` returns when the system has not taken all that was sent so far. */
+const HAS_BACKPRESSURE = 0
+
 export class Socket implements Sink {
   readonly remoteAddress: string
   #ws: WebSocket<SocketData> | null
+  /** The last `send` was not taken whole. While it was, nothing is buffered, and the library need not be asked. */
+  #isClogged = false
 
   constructor(ws: WebSocket<SocketData>) {
     this.#ws = ws
@@ -25,16 +30,19 @@ export class Socket implements Sink {
   }
 
   buffered(): number {
-    return this.#ws === null ? 0 : this.#ws.getBufferedAmount()
+    if (!this.#isClogged || this.#ws === null) return 0
+    const bytes = this.#ws.getBufferedAmount()
+    this.#isClogged = bytes > 0
+    return bytes
   }
 
   /** Sends a text frame. What the system does not take now is copied. */
   send(frame: Uint8Array): void {
-    this.#ws?.send(frame, false)
+    if (this.#ws?.send(frame, false) === HAS_BACKPRESSURE) this.#isClogged = true
   }
 
   sendBinary(frame: Uint8Array): void {
-    this.#ws?.send(frame, true)
+    if (this.#ws?.send(frame, true) === HAS_BACKPRESSURE) this.#isClogged = true
   }
 
   /** Sends a close frame behind all that waits; the handler's `closed` is called before this returns. */

@@ -1,46 +1,58 @@
-// aedes, the MQTT broker in JavaScript, in a process of its own. It is found where Node finds modules: in
-// the project, or in a folder of NODE_PATH.
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
-import { awaitPort, type BrokerKind, Child, freePort, type StartedBroker } from './started.ts'
+// aedes, the MQTT broker in JavaScript: in a process of its own, or as three that a Redis connects.
+import { fileURLToPath } from 'node:url'
+import { Child } from './child.ts'
+import { packageUrl, packageVersion } from './packages.ts'
+import { programVersion } from './programs.ts'
+import {
+  awaitPort,
+  type BrokerKind,
+  freePort,
+  type MqttProcess,
+  type StartedBroker,
+  started
+} from './started.ts'
 
 const program = fileURLToPath(new URL('./aedes-main.js', import.meta.url))
+const AEDES = 'aedes'
+const EMITTER = 'mqemitter-redis'
+const PERSISTENCE = 'aedes-persistence-redis'
+const NODES = 3
 
-function entry(): string | undefined {
-  try {
-    return createRequire(import.meta.url).resolve('aedes')
-  } catch {
-    return undefined
-  }
-}
-
-function version(): string | undefined {
-  const file = entry()
-  if (file === undefined) return undefined
-  try {
-    const { version } = JSON.parse(readFileSync(join(dirname(file), 'package.json'), 'utf8')) as {
-      version: string
-    }
-    return version
-  } catch {
-    return 'unknown'
+async function aedesProcess(core: number | undefined, ...redis: string[]): Promise<MqttProcess> {
+  const port = await freePort()
+  return {
+    port,
+    child: new Child(core, process.execPath, [program, `${port}`, packageUrl(AEDES)!, ...redis])
   }
 }
 
 async function start(core: number | undefined): Promise<StartedBroker> {
-  const port = await freePort()
-  const file = entry()
-  const url = file === undefined ? 'aedes' : pathToFileURL(file).href
-  const child = new Child(core, process.execPath, [program, url, String(port)])
-  try {
-    await awaitPort(child, port)
-  } catch (error) {
-    await child.stop()
-    throw error
-  }
-  return { urls: [`mqtt://127.0.0.1:${port}`], pids: [child.pid], stop: () => child.stop() }
+  return await started([await aedesProcess(core)])
 }
 
-export const aedes: BrokerKind = { version, start }
+async function startWithRedis(core: number | undefined): Promise<StartedBroker> {
+  const port = await freePort()
+  const quick = ['--bind', '127.0.0.1', '--port', `${port}`, '--save', '', '--appendonly', 'no']
+  const redis = new Child(core, 'redis-server', quick)
+  const processes: MqttProcess[] = []
+  try {
+    await awaitPort(redis, port)
+    for (let i = 0; i < NODES; i++) {
+      processes.push(await aedesProcess(core, `${port}`, packageUrl(EMITTER)!, packageUrl(PERSISTENCE)!))
+    }
+  } catch (error) {
+    await redis.stop()
+    throw error
+  }
+  return await started(processes, undefined, [redis])
+}
+
+function versionWithRedis(): string | undefined {
+  const redis = programVersion('redis-server', ['--version'])
+  const versions = [AEDES, EMITTER, PERSISTENCE].map(packageVersion)
+  if (redis === undefined || versions.includes(undefined)) return undefined
+  return `${versions[0]}, ${NODES} nodes, ${EMITTER} ${versions[1]}, redis ${redis}`
+}
+
+export const aedes: BrokerKind = { version: () => packageVersion(AEDES), start }
+export const aedesRedis: BrokerKind = { clusterOf: 'aedes', version: versionWithRedis, start: startWithRedis }

@@ -1,16 +1,20 @@
 // The brokers that a comparison knows, each started fast and fair: on loopback, anonymous, without
 // persistence, without limits that drop messages.
-import { aedes } from './aedes.ts'
+import { aedes, aedesRedis } from './aedes.ts'
 import { mosquitto } from './mosquitto.ts'
-import { nats } from './nats.ts'
+import { nats, natsCluster } from './nats.ts'
 import { shoal } from './shoal.ts'
 import type { BrokerKind } from './started.ts'
+import { uws } from './uws.ts'
 
 export const BROKERS = {
   shoal: shoal(1),
   'shoal-cluster': shoal(3),
   mosquitto,
   nats,
-  aedes
+  'nats-cluster': natsCluster,
+  aedes,
+  'aedes-redis': aedesRedis,
+  'uws-publish': uws
 } as const satisfies Record<string, BrokerKind>
 export type BrokerName = keyof typeof BROKERS

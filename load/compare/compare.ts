@@ -1,27 +1,28 @@
 // Brokers side by side: each measurement starts its broker afresh, on one core, with the generator on
-// another; brokers take turns within each round and change order between rounds, so that what the
+// the others; brokers take turns within each round and change order between rounds, so that what the
 // machine does meanwhile falls on all alike. The median of the rounds counts.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ShoalError } from '../../broker/errors.ts'
 import { commandLine } from '../command.ts'
 import type { ConnectResult } from '../connect/connect.ts'
 import { describeMachine, type Machine } from '../machine.ts'
 import type { LoadResult } from '../result.ts'
 import { BROKERS, type BrokerName } from './brokers.ts'
+import { pinned } from './child.ts'
 import { FIGURES, type FigureName, figureText } from './figures.ts'
 import { type Cell, cellOf, outcomeOf, type Run } from './outcome.ts'
 import { untilQuiet } from './quiet.ts'
 import { ROWS, type RowDefinition } from './rows.ts'
-import { pinned, type StartedBroker } from './started.ts'
+import type { BrokerKind, Speech, StartedBroker } from './started.ts'
 
 const main = fileURLToPath(new URL('../main.js', import.meta.url))
 
 export interface CompareOptions {
   brokers: readonly BrokerName[]
+  /** Names of `ROWS`. */
   rows: readonly string[]
   rounds: number
   /** How long each run waits at most for the machine to be quiet. */
@@ -42,7 +43,7 @@ export interface Comparison {
   machine: Machine
   command: string
   versions: Record<string, string>
-  /** Whether broker and generators each had a core of their own. */
+  /** Whether the broker had a core for itself. */
   pinnedToCores: boolean
   /** Runs of each broker in each row. */
   rounds: number
@@ -57,12 +58,11 @@ export async function compare(options: CompareOptions, tell: (line: string) => v
   )
   const rows: ComparedRow[] = []
   for (const name of options.rows) {
-    const row = ROWS[name]
-    if (row === undefined)
-      throw new ShoalError('OPTION_INVALID', { row: name, allowed: Object.keys(ROWS).join(', ') })
-    const results = new Map<BrokerName, Run[]>(options.brokers.map(broker => [broker, []]))
+    const row = ROWS[name]!
+    const brokers = options.brokers.filter(broker => speechOf(broker).includes(row.speech))
+    const results = new Map<BrokerName, Run[]>(brokers.map(broker => [broker, []]))
     for (let round = 0; round < options.rounds; round++) {
-      const order = round % 2 === 0 ? options.brokers : options.brokers.toReversed()
+      const order = round % 2 === 0 ? brokers : brokers.toReversed()
       for (const broker of order) {
         await untilQuiet(options.patienceMs)
         const result = await measure(broker, row, options.args, separate)
@@ -88,6 +88,11 @@ export async function compare(options: CompareOptions, tell: (line: string) => v
   }
 }
 
+function speechOf(broker: BrokerName): readonly Speech[] {
+  const { speaks = ['mqtt'] }: BrokerKind = BROKERS[broker]
+  return speaks
+}
+
 function oneLine({ by }: RowDefinition, run: Run): string {
   if ('failure' in run) return run.failure
   const figures = by.map(name => `${figureText(name, run.figures[name])} ${FIGURES[name].title}`)
@@ -105,13 +110,10 @@ async function measure(
   try {
     broker = await BROKERS[name].start(separate ? 0 : undefined)
     const json = join(folder, 'result.json')
-    // Of three nodes, publishers take the second and subscribers the third: most deliveries cross two links.
-    const publishTo = broker.urls.at(broker.urls.length > 1 ? 1 : 0)!
-    const subscribeAt = broker.urls.at(-1)!
-    const places = ['--publish-to', publishTo, '--subscribe-at', subscribeAt]
+    const places = placesOf(broker, row.speech)
     const pids = broker.pids.flatMap(pid => ['--pid', String(pid)])
     const command = [main, row.scenario, ...row.args, ...args, ...places, ...pids, '--json', json, '--quiet']
-    const code = await runNode(separate ? 1 : undefined, command)
+    const code = await runNode(separate ? otherCores() : undefined, command)
     if (code > 1) return { failure: `the load ended with ${code}` }
     return outcomeOf(JSON.parse(readFileSync(json, 'utf8')) as LoadResult | ConnectResult)
   } catch (error) {
@@ -122,9 +124,21 @@ async function measure(
   }
 }
 
-function runNode(core: number | undefined, args: readonly string[]): Promise<number> {
+/** Of three nodes, publishers take the second and subscribers the third: most deliveries cross two links. */
+function placesOf({ urls, webUrls = [] }: StartedBroker, speech: Speech): string[] {
+  const addresses = speech === 'mqtt' ? urls : webUrls.map(url => url.replace('http:', 'ws:'))
+  const publishTo = addresses.at(addresses.length > 1 ? 1 : 0)!
+  return ['--publish-to', publishTo, '--subscribe-at', addresses.at(-1)!]
+}
+
+/** All but the brokers' core, as `taskset` takes them. */
+function otherCores(): string {
+  return cpus().length === 2 ? '1' : `1-${cpus().length - 1}`
+}
+
+function runNode(cores: string | undefined, args: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(...pinned(core, process.execPath, args), { stdio: ['ignore', 'ignore', 'inherit'] })
+    const child = spawn(...pinned(cores, process.execPath, args), { stdio: ['ignore', 'ignore', 'inherit'] })
     child.on('error', reject)
     child.on('exit', code => resolve(code ?? 255))
   })

@@ -7,6 +7,7 @@ import { BROKERS, type BrokerName } from './brokers.ts'
 import { compare } from './compare.ts'
 import { comparisonPage } from './page.ts'
 import { ROWS } from './rows.ts'
+import type { BrokerKind } from './started.ts'
 import { comparisonMarkdown } from './tables.ts'
 
 /** Options of `load` that are handed to every run as they were given. */
@@ -16,25 +17,41 @@ function listOf(value: RawOptions[keyof RawOptions]): string[] {
   return (Array.isArray(value) ? value : []).flatMap(part => part.split(','))
 }
 
-function chosenBrokers(raw: RawOptions): BrokerName[] {
-  const all = Object.keys(BROKERS) as BrokerName[]
-  const known = all.filter(name => name !== 'shoal-cluster' && BROKERS[name].version() !== undefined)
+const ALL = Object.keys(BROKERS) as BrokerName[]
+
+function clusterOf(name: BrokerName): BrokerName | undefined {
+  const { clusterOf }: BrokerKind = BROKERS[name]
+  return clusterOf
+}
+
+/** Those that are named, or all; with `--cluster` the clusters of these as well. `tell` hears what is not installed. */
+function chosenBrokers(raw: RawOptions, tell: (line: string) => void): BrokerName[] {
   const named = listOf(raw.brokers)
   for (const name of named) {
-    if (!all.some(one => one === name)) {
-      throw new ShoalError('OPTION_INVALID', { option: '--brokers', value: name, allowed: all.join(', ') })
+    if (!ALL.some(one => one === name)) {
+      throw new ShoalError('OPTION_INVALID', { option: '--brokers', value: name, allowed: ALL.join(', ') })
     }
   }
-  const chosen = named.length > 0 ? (named as BrokerName[]) : known
-  const missing = chosen.find(name => BROKERS[name].version() === undefined)
+  const isInstalled = (name: BrokerName) => BROKERS[name].version() !== undefined
+  const missing = (named as BrokerName[]).find(name => !isInstalled(name))
   if (missing !== undefined)
     throw new ShoalError('OPTION_INVALID', { option: '--brokers', notInstalled: missing })
-  return raw.cluster === true && !chosen.includes('shoal-cluster') ? [...chosen, 'shoal-cluster'] : chosen
+  const single =
+    named.length > 0 ? (named as BrokerName[]) : ALL.filter(name => clusterOf(name) === undefined)
+  const clusters = raw.cluster === true ? ALL.filter(name => single.some(one => one === clusterOf(name))) : []
+  const wanted = [...new Set([...single, ...clusters])]
+  for (const name of wanted) if (!isInstalled(name)) tell(`LEFT OUT, not installed: ${name}`)
+  return wanted.filter(isInstalled)
 }
 
 function chosenRows(raw: RawOptions): string[] {
   const named = listOf(raw.rows)
   if (named.includes('all')) return Object.keys(ROWS)
+  for (const name of named) {
+    if (Object.hasOwn(ROWS, name)) continue
+    const allowed = Object.keys(ROWS).join(', ')
+    throw new ShoalError('OPTION_INVALID', { option: '--rows', value: name, allowed })
+  }
   return named.length > 0 ? named : Object.keys(ROWS).filter(name => ROWS[name]?.usual)
 }
 
@@ -57,10 +74,9 @@ export async function compareMain(raw: RawOptions, options: LoadOptions): Promis
     })
   }
   const args = HANDED_ON.flatMap(name => (raw[name] === undefined ? [] : [`--${name}`, String(raw[name])]))
-  const comparison = await compare(
-    { brokers: chosenBrokers(raw), rows: chosenRows(raw), rounds, patienceMs, args },
-    line => process.stdout.write(`${line}\n`)
-  )
+  const tell = (line: string) => process.stdout.write(`${line}\n`)
+  const brokers = chosenBrokers(raw, tell)
+  const comparison = await compare({ brokers, rows: chosenRows(raw), rounds, patienceMs, args }, tell)
   const markdown = comparisonMarkdown(comparison)
   process.stdout.write(`\n${markdown}`)
   const folder = typeof raw.results === 'string' ? raw.results : OPTIONS.results.fallback

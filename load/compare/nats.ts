@@ -1,58 +1,70 @@
-// NATS by its MQTT port. MQTT needs JetStream there, which writes messages of QoS 1 and what it knows of
-// sessions to a folder: one in memory, where the system has it.
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+// NATS by its MQTT port, as one server or three. MQTT needs JetStream there, which writes messages of QoS 1 and what
+// it knows of sessions to a folder: one in memory, where the system has it.
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
-import { awaitPort, type BrokerKind, Child, freePort, type StartedBroker } from './started.ts'
+import { join } from 'node:path'
+import { Child } from './child.ts'
+import { programPath, programVersion } from './programs.ts'
+import { type BrokerKind, freePort, type MqttProcess, type StartedBroker, started } from './started.ts'
 
 /** Files here never reach a disk. */
 const MEMORY_FOLDER = '/dev/shm'
+const NODES = 3
 
-function configuration(folder: string, mqtt: number, client: number): string {
+interface Ports {
+  mqtt: number
+  client: number
+  cluster: number
+}
+
+/** `routes` are the cluster ports of all servers; of one alone there are none. */
+function configuration(name: string, folder: string, ports: Ports, routes: readonly number[]): string {
+  const addresses = routes.map(port => `"nats://127.0.0.1:${port}"`).join(', ')
   return [
-    'server_name: load',
+    `server_name: ${name}`,
     'host: "127.0.0.1"',
-    `port: ${client}`,
-    `jetstream { store_dir: ${JSON.stringify(join(folder, 'jetstream'))} }`,
+    `port: ${ports.client}`,
+    `jetstream { store_dir: ${JSON.stringify(folder)} }`,
     // QoS 1 to one consumer: as many in flight as a subscriber may be sent, not the usual 100.
-    `mqtt { host: "127.0.0.1", port: ${mqtt}, max_ack_pending: 65535, consumer_memory_storage: true }`,
+    `mqtt { host: "127.0.0.1", port: ${ports.mqtt}, max_ack_pending: 65535, consumer_memory_storage: true }`,
     // A subscriber that is slow for a moment is no reason to cut it off.
     'max_pending: 1GB',
     'write_deadline: "60s"',
+    routes.length === 0
+      ? ''
+      : `cluster { name: load, host: "127.0.0.1", port: ${ports.cluster}, routes: [${addresses}] }`,
     ''
   ].join('\n')
 }
 
-function path(): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
-  return folders.map(folder => join(folder, 'nats-server')).find(file => existsSync(file))
-}
-
-function version(): string | undefined {
-  const file = path()
-  if (file === undefined) return undefined
-  const { stdout } = spawnSync(file, ['--version'], { encoding: 'utf8' })
-  return /v?(\d\S+)/.exec(stdout)?.[1] ?? 'unknown'
-}
-
-async function start(core: number | undefined): Promise<StartedBroker> {
+async function startServers(nodes: number, core: number | undefined): Promise<StartedBroker> {
   const folder = mkdtempSync(join(existsSync(MEMORY_FOLDER) ? MEMORY_FOLDER : tmpdir(), 'load-nats-'))
-  const [mqtt, client] = [await freePort(), await freePort()]
-  const file = join(folder, 'nats.conf')
-  writeFileSync(file, configuration(folder, mqtt, client))
-  const child = new Child(core, path() ?? 'nats-server', ['-c', file])
-  const stop = async () => {
-    await child.stop()
-    rmSync(folder, { recursive: true, force: true })
+  const ports: Ports[] = []
+  for (let i = 0; i < nodes; i++) {
+    ports.push({ mqtt: await freePort(), client: await freePort(), cluster: await freePort() })
   }
-  try {
-    await awaitPort(child, mqtt)
-  } catch (error) {
-    await stop()
-    throw error
-  }
-  return { urls: [`mqtt://127.0.0.1:${mqtt}`], pids: [child.pid], stop }
+  const routes = nodes === 1 ? [] : ports.map(({ cluster }) => cluster)
+  const processes: MqttProcess[] = ports.map((own, i) => {
+    const place = join(folder, `${i}`)
+    mkdirSync(place)
+    const file = join(place, 'nats.conf')
+    writeFileSync(file, configuration(`load${i}`, join(place, 'jetstream'), own, routes))
+    return {
+      port: own.mqtt,
+      child: new Child(core, programPath('nats-server') ?? 'nats-server', ['-c', file])
+    }
+  })
+  return await started(processes, () => rmSync(folder, { recursive: true, force: true }))
 }
 
-export const nats: BrokerKind = { version, start }
+const version = () => programVersion('nats-server', ['--version'])
+
+export const nats: BrokerKind = { version, start: core => startServers(1, core) }
+export const natsCluster: BrokerKind = {
+  clusterOf: 'nats',
+  version() {
+    const one = version()
+    return one && `${one}, ${NODES} nodes`
+  },
+  start: core => startServers(NODES, core)
+}

@@ -20,33 +20,39 @@ h2 { font-size: 1.1rem; margin: 2rem 0 0 }
 /** Bars take this part of the width at most; the rest is for the figure. */
 const WIDEST_PERCENT = 60
 
-function bars(name: FigureName, cells: readonly Cell[]): string {
+function bars(name: FigureName, cells: readonly Cell[], first: string): string {
   const { title, better }: FigureKind = FIGURES[name]
   const most = Math.max(...cells.map(cell => cell.figures[name] ?? 0))
-  const rows = cells.map((cell, i) => {
+  const rows = cells.map(cell => {
     const share = most > 0 ? ((cell.figures[name] ?? 0) / most) * WIDEST_PERCENT : 0
-    const text = escapeText(compared(name, cell, cells[0]!))
-    return `<div${i === 0 ? ' class="first"' : ''}><span>${escapeText(cell.broker)}</span><div class="bar"><i style="width:${share.toFixed(1)}%"></i><span>${text}</span></div></div>`
+    const text = escapeText(
+      compared(
+        name,
+        cell,
+        cells.find(({ broker }) => broker === first)
+      )
+    )
+    return `<div${cell.broker === first ? ' class="first"' : ''}><span>${escapeText(cell.broker)}</span><div class="bar"><i style="width:${share.toFixed(1)}%"></i><span>${text}</span></div></div>`
   })
   const direction = better === undefined ? '' : `, ${better} is better`
   return `<figure><figcaption>${escapeText(title)}${direction}</figcaption><div class="bars">${rows.join('')}</div></figure>`
 }
 
-function section({ title, by, cells }: ComparedRow): string {
+function section({ title, by, cells }: ComparedRow, first: string): string {
   const notes = cells.flatMap(cell => notesOf(cell).map(note => `${cell.broker}: ${note}`))
   const shown = notes.map(note => `<p class="bad">${escapeText(note)}</p>`).join('')
-  return `<section><h2>${escapeText(title)}</h2>${by.map(name => bars(name, cells)).join('')}${shown}</section>`
+  return `<section><h2>${escapeText(title)}</h2>${by.map(name => bars(name, cells, first)).join('')}${shown}</section>`
 }
 
 /** The page. */
 export function comparisonPage(comparison: Comparison): string {
-  const first = comparison.rows[0]?.cells[0]?.broker ?? ''
+  const first = Object.keys(comparison.versions)[0] ?? ''
   return page(
     contenders(comparison),
     STYLE,
     `<p>${escapeText(circumstances(comparison))}</p>
 <p>In brackets: how much better ${escapeText(first)} is; below 1 it is worse.</p>
-${comparison.rows.map(section).join('\n')}
+${comparison.rows.map(row => section(row, first)).join('\n')}
 <p><code>${escapeText(comparison.command)}</code></p>`
   )
 }

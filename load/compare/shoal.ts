@@ -1,7 +1,8 @@
 // Shoal of this tree, as one node or as a cluster.
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { awaitReady, type BrokerKind, Child, freePort, type StartedBroker } from './started.ts'
+import { Child } from './child.ts'
+import { awaitReady, type BrokerKind, freePort, type StartedBroker } from './started.ts'
 
 const shoalMain = fileURLToPath(new URL('../../gateway/main.js', import.meta.url))
 
@@ -50,6 +51,8 @@ async function startShoal(nodes: number, core: number | undefined): Promise<Star
 /** A cluster of `nodes` nodes; of one, a node by itself. */
 export function shoal(nodes: number): BrokerKind {
   return {
+    speaks: ['mqtt', 'browser'],
+    ...(nodes === 1 ? {} : { clusterOf: 'shoal' }),
     version: () =>
       existsSync(shoalMain) ? (nodes === 1 ? 'this tree' : `this tree, ${nodes} nodes`) : undefined,
     start: core => startShoal(nodes, core)

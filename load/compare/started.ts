@@ -1,20 +1,20 @@
-// A broker that runs as a child process for one measurement: started pinned to a core, awaited, and
-// ended again whatever happened in between.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+// A broker that runs for one measurement: one process or several, started on free ports of loopback, awaited
+// until clients are let in, and ended again whatever happened in between.
 import { connect, createServer } from 'node:net'
 import { setTimeout as after } from 'node:timers/promises'
 import { ShoalError } from '../../broker/errors.ts'
+import { connectPacket } from '../mqtt/packets.ts'
+import type { Child } from './child.ts'
 
-const START_MS_MAX = 15_000
-const STOP_MS_MAX = 5_000
+const START_MS_MAX = 30_000
 const LOOK_MS = 25
-
-/** The end of a child's stderr that an error message quotes. */
-const STDERR_CHARACTERS_MAX = 400
+/** A broker that lets nobody in for so long is asked again. */
+const ANSWER_MS_MAX = 2_000
+const CONNACK_ACCEPTED = [0x20, 2, 0, 0]
 
 /** A running broker: where to connect, and which processes to account for. */
 export interface StartedBroker {
+  /** Where it speaks MQTT. */
   urls: string[]
   /** Where it speaks HTTP and WebSocket, if it does: `http://host:port`, in the order of `urls`. */
   webUrls?: string[]
@@ -22,22 +22,19 @@ export interface StartedBroker {
   stop(): Promise<void>
 }
 
+/** What rows of a comparison speak to brokers. */
+export type Speech = 'mqtt' | 'browser'
+
 /** A broker that a comparison knows. */
 export interface BrokerKind {
+  /** Rows that speak something else leave it out. MQTT alone unless told. */
+  speaks?: readonly Speech[]
+  /** The broker that this is a cluster of: compared with `--cluster`, or by its name. */
+  clusterOf?: 'shoal' | 'nats' | 'aedes'
   /** Its version, or undefined when it is not installed. */
   version(): string | undefined
   /** Starts it on free ports, pinned to `core` where one is given; resolves when it takes connections. */
   start(core: number | undefined): Promise<StartedBroker>
-}
-
-/** Puts `taskset` before a command where the system has it and more than one core. */
-export function pinned(
-  core: number | undefined,
-  command: string,
-  args: readonly string[]
-): [string, string[]] {
-  if (core === undefined || !existsSync('/usr/bin/taskset')) return [command, [...args]]
-  return ['taskset', ['-c', String(core), command, ...args]]
 }
 
 /** A TCP port of loopback that was free a moment ago. */
@@ -62,6 +59,20 @@ function accepts(port: number): Promise<boolean> {
   })
 }
 
+/** Whether an MQTT client is let in: some listen before they can. */
+function welcomes(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = connect({ host: '127.0.0.1', port }, () => socket.write(connectPacket('probe', 4, {})))
+    socket.setTimeout(ANSWER_MS_MAX, () => socket.destroy())
+    socket.on('error', () => {})
+    socket.on('data', answer => {
+      resolve(CONNACK_ACCEPTED.every((byte, i) => answer[i] === byte))
+      socket.destroy()
+    })
+    socket.on('close', () => resolve(false))
+  })
+}
+
 /** Waits until `ready` says so. Rejects with `TIMEOUT`, or `PEER_GONE` when the child ends first. */
 export async function awaitReady(child: Child, ready: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + START_MS_MAX
@@ -78,51 +89,35 @@ export async function awaitPort(child: Child, port: number): Promise<void> {
   await awaitReady(child, () => accepts(port))
 }
 
-/** Children that must not outlive this process. */
-const living = new Set<ChildProcess>()
-process.on('exit', () => {
-  for (const child of living) child.kill('SIGKILL')
-})
+/** A process of a broker that speaks MQTT on a port of loopback. */
+export interface MqttProcess {
+  child: Child
+  port: number
+}
 
-export class Child {
-  readonly command: string
-  readonly #process: ChildProcess
-  #stderr = ''
-
-  constructor(core: number | undefined, command: string, args: readonly string[]) {
-    this.command = [command, ...args].join(' ')
-    this.#process = spawn(...pinned(core, command, args), { stdio: ['ignore', 'ignore', 'pipe'] })
-    living.add(this.#process)
-    this.#process.once('exit', () => living.delete(this.#process))
-    this.#process.on('error', error => {
-      this.#stderr += error.message
-    })
-    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.#stderr = (this.#stderr + text).slice(-STDERR_CHARACTERS_MAX)
-    })
+/**
+ * Processes that are one broker, once each lets clients in. `others` belong to it without speaking MQTT. When one does
+ * not come up, and at `stop`, all are ended and then `cleanUp` is called.
+ */
+export async function started(
+  processes: readonly MqttProcess[],
+  cleanUp: () => void = () => {},
+  others: readonly Child[] = []
+): Promise<StartedBroker> {
+  const children = [...processes.map(({ child }) => child), ...others]
+  const stop = async () => {
+    await Promise.all(children.map(child => child.stop()))
+    cleanUp()
   }
-
-  get pid(): number {
-    return this.#process.pid ?? 0
+  try {
+    for (const { child, port } of processes) await awaitReady(child, () => welcomes(port))
+  } catch (error) {
+    await stop()
+    throw error
   }
-
-  get ended(): boolean {
-    return (
-      this.#process.exitCode !== null || this.#process.signalCode !== null || this.#process.pid === undefined
-    )
-  }
-
-  get stderr(): string {
-    return this.#stderr
-  }
-
-  /** Asks the child to end; after a while, makes it. */
-  async stop(): Promise<void> {
-    if (this.ended) return
-    const exited = new Promise<void>(resolve => this.#process.once('exit', () => resolve()))
-    this.#process.kill('SIGTERM')
-    const patience = setTimeout(() => this.#process.kill('SIGKILL'), STOP_MS_MAX)
-    await exited
-    clearTimeout(patience)
+  return {
+    urls: processes.map(({ port }) => `mqtt://127.0.0.1:${port}`),
+    pids: children.map(child => child.pid),
+    stop
   }
 }

@@ -9,10 +9,10 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return [line(head), line(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n')
 }
 
-/** A figure, and how much better the first broker's is. */
-export function compared(name: FigureName, cell: Cell, first: Cell): string {
-  const value = cell.figures[name]
-  const base = first.figures[name]
+/** A figure, and how much better the first broker's is, where both have it. */
+export function compared(name: FigureName, cell: Cell | undefined, first: Cell | undefined): string {
+  const value = cell?.figures[name]
+  const base = first?.figures[name]
   const times = value === undefined || base === undefined ? undefined : advantage(name, base, value)
   if (cell === first || times === undefined) return figureText(name, value)
   return `${figureText(name, value)} (${times.toPrecision(times >= 100 ? 3 : 2)} ×)`
@@ -32,7 +32,7 @@ export function circumstances({ date, machine, pinnedToCores, rounds }: Comparis
   return [
     `${date}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB, ${machine.kernel}, Node ${machine.node}.`,
     pinnedToCores
-      ? 'All brokers on core 0, the generator on core 1.'
+      ? 'Each broker on core 0 alone, the generator on the others.'
       : 'Broker and generator share the core.',
     `CPU is of all broker processes, user and system. Medians of ${rounds} rounds; of the quiet ones, where some were not.`
   ].join(' ')
@@ -45,14 +45,19 @@ export function contenders({ versions }: Comparison): string {
     .join(', ')
 }
 
-function overview(rows: readonly ComparedRow[]): string {
-  const cells = rows[0]?.cells ?? []
-  if (cells.length < 2) return ''
-  const head = ['scenario', 'figure', ...cells.map(({ broker }) => broker)]
-  const body = rows.flatMap(({ title, by, cells }) =>
-    by.map(name => [title, FIGURES[name].title, ...cells.map(cell => compared(name, cell, cells[0]!))])
-  )
-  const means = `In brackets: how much better ${cells[0]!.broker} is; below 1 it is worse.`
+function overview({ versions, rows }: Comparison): string {
+  const [first, ...others] = Object.keys(versions)
+  if (others.length === 0) return ''
+  const head = ['scenario', 'figure', first!, ...others]
+  const body = rows.flatMap(({ title, by, cells }) => {
+    const cellOf = (broker: string) => cells.find(cell => cell.broker === broker)
+    return by.map(name => [
+      title,
+      FIGURES[name].title,
+      ...head.slice(2).map(broker => compared(name, cellOf(broker), cellOf(first!)))
+    ])
+  })
+  const means = `In brackets: how much better ${first} is; below 1 it is worse.`
   return `${means}\n\n${table(head, body)}\n\n`
 }
 
@@ -75,7 +80,7 @@ export function comparisonMarkdown(comparison: Comparison): string {
     `# ${contenders(comparison)}\n\n`,
     `${circumstances(comparison)}\n\n`,
     `    ${comparison.command}\n\n`,
-    overview(comparison.rows),
+    overview(comparison),
     comparison.rows.map(rowTable).join('\n')
   ].join('')
 }

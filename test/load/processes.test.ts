@@ -4,7 +4,8 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { commandLine } from '../../load/command.ts'
-import { awaitPort, Child, freePort } from '../../load/compare/started.ts'
+import { Child } from '../../load/compare/child.ts'
+import { awaitPort, freePort } from '../../load/compare/started.ts'
 import { usageOf } from '../../load/processes.ts'
 
 test('a process is accounted for with its children', { skip: !existsSync('/proc/self/stat') }, async () => {
