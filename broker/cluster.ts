@@ -2,8 +2,10 @@
 // link to every member. What the members mean for topics or keys is the business of those who stand on it:
 // the router of a broker, or an upring alone.
 import type { Duplex } from 'node:stream'
+import type { ClusterKeys } from './cluster-keys.ts'
 import { ShoalError } from './errors.ts'
 import type { Identity, Reply } from './link/handlers.ts'
+import { KeyProof } from './link/key-proof.ts'
 import type { Link } from './link/link.ts'
 import { Links, type LinksEvents } from './link/links.ts'
 import { hashKey } from './ring/hash.ts'
@@ -11,10 +13,12 @@ import type { Address, DatagramSocket, Listener } from './runtime/network.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import {
   type Change,
+  KeyedSeal,
   type Member,
   type Meta,
   parseId,
   Swim,
+  type SwimOptions,
   type SwimPreset,
   swimPresets
 } from './swim/index.ts'
@@ -38,6 +42,8 @@ export interface ClusterOptions {
   /** Timing of SWIM. */
   preset: SwimPreset
   linkBufferBytesMax: number
+  /** Seals gossip, and is proved on links: nodes with no key in common refuse each other. Without it, nodes that have one. */
+  clusterKeys?: ClusterKeys
   /** What else the node says of itself to every other; with the cluster's own at most 512 bytes. */
   meta?: Readonly<Meta>
 }
@@ -89,11 +95,13 @@ export class Cluster {
     this.#events = events
     this.#listener = sockets.listener
     this.#socket = sockets.socket
+    const { clusterKeys } = options
     this.#links = new Links({
       runtime,
       self,
       ring: options.name,
       handlers: this.#watching(handlers),
+      ...(clusterKeys === undefined ? {} : { proof: new KeyProof(clusterKeys, runtime.random) }),
       // The router keeps its messages to the first half; the rest is for what must not be dropped.
       options: { bufferBytesMax: 2 * options.linkBufferBytesMax }
     })
@@ -116,6 +124,7 @@ export class Cluster {
       },
       config: swimPresets[options.preset],
       ring: hashKey(options.name),
+      ...(clusterKeys === undefined ? {} : seals(clusterKeys, self.instance)),
       onChange: (member, change) => this.#memberChanged(member, change)
     })
     sockets.accept = (stream, from) => this.#links.accept(stream, from)
@@ -179,7 +188,9 @@ export class Cluster {
         await this.#swim.join(base)
         return
       } catch (error) {
-        this.#runtime.log.warn({ base, attempt, error }, 'no base node answers, trying again')
+        const reason =
+          error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)
+        this.#runtime.log.warn({ base, attempt, reason }, 'no base node answers, trying again')
         await this.pause(Math.min(JOIN_RETRY_MS * attempt, 5000))
       }
     }
@@ -278,6 +289,13 @@ export class Cluster {
       this.#changesPending = false
       this.#events.membersChanged()
     })
+  }
+}
+
+function seals(keys: ClusterKeys, instance: string): Pick<SwimOptions, 'seal' | 'stateSeal'> {
+  return {
+    seal: new KeyedSeal({ keys, instance, purpose: 'packet' }),
+    stateSeal: new KeyedSeal({ keys, instance, purpose: 'state' })
   }
 }
 

@@ -38,8 +38,11 @@ export function openLink(duplex: Duplex, options: OpenOptions): Handshake {
       frameBytesMax: limits.frameBytesMax,
       topicsMax: limits.topicsMax,
       streamBytes: limits.streamBytes,
-      streamObjects: limits.streamObjects
+      streamObjects: limits.streamObjects,
+      keys: party.proof?.ids ?? [],
+      nonce: party.proof?.nonce() ?? new Uint8Array(0)
     },
+    proof: party.proof ?? null,
     admit: (theirs, reply) => admission.admit(theirs, reply),
     done(error, theirs) {
       if (theirs === null) options.done(error, null, null)

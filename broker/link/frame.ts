@@ -10,16 +10,20 @@
 //   them, `value` one MessagePack value up to the end of the body, `...` bytes up to the end of the body.
 //
 // Handshake: nothing else before it. The dialler speaks first; the link is open for the dialler when it sends
-// READY, for the other when it receives it. Either may send REFUSE instead of its next step, and closes.
+// READY, for the other when it receives it. Either may send REFUSE instead of its next step, and closes. The second and
+// third step are between nodes with cluster keys.
 //
-//     dialler ── HELLO ──▶            HELLO   'shoal' u8:version value{ring, id, instance, expect, attempt,
-//             ◀── HELLO ── acceptor                standing, frameBytesMax, topicsMax, streamBytes, streamObjects}
-//     dialler ── READY ──▶            READY   (empty)
-//                                     REFUSE  value{reason, ours, theirs, id}
+//     dialler ── HELLO ──▶             HELLO      'shoal' u8:version value{ring, id, instance, expect, attempt, standing,
+//             ◀── CHALLENGE ──                      frameBytesMax, topicsMax, streamBytes, streamObjects, [keys, nonce]}
+//             ── PROOF ──▶             CHALLENGE  4 bytes: id of the key, 32 bytes: nonce
+//             ◀── PROOF, HELLO ──      PROOF      32 bytes: key-proof.ts
+//             ── READY ──▶             READY      (empty)
+//                                      REFUSE     value{reason, ours, theirs, id}
 //
 //   expect    the id that was dialled, null if any will do        attempt  numbers the HELLOs of a process
 //   standing  the `attempt` of the link that the sender has open with the receiver's instance; 0 if none.
-//   The last four are the sender's limits for what it receives.
+//   keys      ids of the sender's cluster keys, with commas      nonce    32 random bytes for the proof
+//   The four before these are the sender's limits for what it receives.
 //
 // Keeping and ending:
 //     HEARTBEAT (empty): sent when nothing else was for a period.     GOODBYE (empty): the last frame; no error.
@@ -62,6 +66,8 @@ export const FRAME = {
   REFUSE: 0x03,
   HEARTBEAT: 0x04,
   GOODBYE: 0x05,
+  CHALLENGE: 0x06,
+  PROOF: 0x07,
   DEFINE_TOPIC: 0x10,
   DEFINE_ORIGIN: 0x11,
   PUBLISH: 0x12,

@@ -9,10 +9,12 @@ import { BACKOFF_MAX_MS, backoffMs } from './backoff.ts'
 import { openLink } from './create.ts'
 import type { Identity, LinkHandlers } from './handlers.ts'
 import type { Handshake, Hello, Refusal } from './handshake.ts'
+import type { KeyProof } from './key-proof.ts'
 import type { Link } from './link.ts'
 import { type LinkLimits, type LinkParty, limitsOf } from './options.ts'
 import { addressOf, idOf } from './peer-address.ts'
 import { type Arrival, type Dial, PeerState, type Waiter } from './peer-state.ts'
+import { Refusals } from './refusals.ts'
 
 export interface LinksEvents extends LinkHandlers {
   /** A link is open. If it replaces another, `closed` was called for that one before. */
@@ -35,6 +37,8 @@ export interface LinksParts {
   self: Identity
   ring: string
   handlers: LinksEvents
+  /** Of a node with cluster keys; see `LinkParty`. */
+  proof?: KeyProof
   options?: LinksOptions
 }
 
@@ -42,6 +46,7 @@ const HANDSHAKES_MAX = 1024
 const LINKS_MAX = 4096
 
 export class Links {
+  readonly refusals: Refusals
   readonly #runtime: Runtime
   readonly #self: Identity
   readonly #handlers: LinksEvents
@@ -56,14 +61,17 @@ export class Links {
   #attempts: number
   #isClosed: boolean
 
-  constructor({ runtime, self, ring, handlers, options = {} }: LinksParts) {
+  constructor({ runtime, self, ring, handlers, proof, options = {} }: LinksParts) {
     this.#runtime = runtime
     this.#self = self
     this.#handlers = handlers
     this.#limits = limitsOf(options)
     this.#handshakesMax = options.handshakesMax ?? HANDSHAKES_MAX
     this.#linksMax = options.linksMax ?? LINKS_MAX
-    this.#party = { clock: runtime.clock, log: runtime.log, self, ring, handlers: this.#watching(handlers) }
+    const { clock, log } = runtime
+    const watching = this.#watching(handlers)
+    this.#party = { clock, log, self, ring, handlers: watching, ...(proof === undefined ? {} : { proof }) }
+    this.refusals = new Refusals(log, clock)
     this.#peers = new Map()
     this.#open = new Set()
     this.#handshakes = new Set()
@@ -128,7 +136,7 @@ export class Links {
       },
       done: (error, link) => {
         this.#handshakes.delete(handshake)
-        if (error !== null) this.#runtime.log.debug({ from, error: error.message }, 'connection refused')
+        if (error !== null) this.refusals.add(error, from)
         if (arrival === null) return
         const peer = this.#peerOf(arrival.theirs.id)
         peer.arrivals.delete(arrival)
@@ -149,7 +157,7 @@ export class Links {
     if (known !== null) return known
     const stream = await this.#connect(address)
     return new Promise((resolve, reject) => {
-      this.#greet(stream, null, (error, link, theirs) => {
+      this.#greet(stream, address, null, (error, link, theirs) => {
         if (link !== null) resolve(link)
         else if (theirs === null || !isDuplicate(error)) reject(error)
         else this.#await(theirs, resolve, reject)
@@ -195,9 +203,10 @@ export class Links {
 
   #dialWanted(peer: PeerState): void {
     const dial: Dial = { handshake: null }
+    const address = addressOf(peer.id)
     peer.dial = dial
     peer.failures++
-    this.#connect(addressOf(peer.id)).then(
+    this.#connect(address).then(
       stream => {
         // The peer's own connection was faster, or it is not wanted any more.
         if (this.#isClosed || peer.dial !== dial || peer.link !== null || peer.arrivals.size > 0) {
@@ -205,7 +214,7 @@ export class Links {
           this.#dialed(peer, dial)
           return
         }
-        dial.handshake = this.#greet(stream, peer.id, error => {
+        dial.handshake = this.#greet(stream, address, peer.id, error => {
           this.#dialed(peer, dial)
           if (error !== null && !isDuplicate(error) && peer.isWanted)
             this.#handlers.refused(peer.id, error.code)
@@ -248,6 +257,7 @@ export class Links {
   /** The dialler's handshake. */
   #greet(
     stream: Duplex,
+    address: Address,
     expect: string | null,
     done: (error: ShoalError | null, link: Link | null, theirs: string | null) => void
   ): Handshake {
@@ -260,6 +270,7 @@ export class Links {
       admission: { attempt, admit: theirs => this.#admitAnswer(theirs) },
       done: (error, link, theirs) => {
         this.#handshakes.delete(handshake)
+        if (error !== null) this.refusals.add(error, address)
         if (link !== null && theirs !== null)
           this.#opened(this.#peerOf(theirs.id), link, attempt, theirs.attempt)
         done(error, link, link?.peer.id ?? peerIdOf(error))

@@ -4,6 +4,7 @@ import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import { FRAME_BYTES_LEAST, FRAME_BYTES_MAX } from './frame.ts'
 import type { Identity, LinkHandlers } from './handlers.ts'
+import type { KeyProof } from './key-proof.ts'
 
 export interface LinkLimits {
   /** How often a side that has nothing to say says so. */
@@ -58,6 +59,8 @@ export interface LinkParty {
   /** Name of the ring: nodes of different rings do not talk. */
   ring: string
   handlers: LinkHandlers
+  /** Of a node with cluster keys: it talks only to those that have one of them. Without it, only to those that have none. */
+  proof?: KeyProof
 }
 
 export interface LinkOptions extends LinkParty, Partial<LinkLimits> {
