@@ -5,20 +5,24 @@
 export interface SwimConfig {
   /**
    * One member is probed every `probeIntervalMs · (s + 1)`, and a probe that has no answer by then has failed.
-   * The first of n members notices a crash after 1.6 intervals on average; each of them within 2n - 1.
+   * The first of n members notices a crash after 1.6 intervals on average, and within 3 where clocks and views agree.
    */
   readonly probeIntervalMs: number
   /** A direct ping has `probeTimeoutMs · (s + 1)` to be answered before others are asked. Choose the 99th percentile of the round trip. */
   readonly probeTimeoutMs: number
   /** k: how many members are asked to ping one that did not answer. Each sends a nack after `0.8 · (probeIntervalMs - probeTimeoutMs)`. */
   readonly indirectProbes: number
-  /** The local health score s stays below this: timeouts grow at most `awarenessMax`-fold. */
+  /** The local health score s stays below this: timeouts grow at most `awarenessMax`-fold. 1 turns LHA-Probe off. */
   readonly awarenessMax: number
+  /** A timer that fires later than this says that our own process stood still, and may have missed what it waited for. `probeTimeoutMs`; Infinity turns it off. */
+  readonly stallMs: number
 
   /** A suspect has at least `suspicionMultiplier · max(1, log10 n) · probeIntervalMs` to refute; `suspicionMultiplier - 2` independent accusers get it there. */
   readonly suspicionMultiplier: number
-  /** A suspect with one accuser has `suspicionMaxMultiplier` times the least time (where there are enough members to accuse it). */
+  /** A suspect with one accuser has `suspicionMaxMultiplier` times the least time (where there are enough members to accuse it). 1 turns LHA-Suspicion off. */
   readonly suspicionMaxMultiplier: number
+  /** Whether a suspect is told that it is one with each ping and ack that it gets (Lifeguard's buddy system), and not only by rumour. */
+  readonly buddySystem: boolean
 
   /** λ: a rumour is sent `λ · ⌈log10(n + 1)⌉` times by each member that has heard it. */
   readonly retransmitMultiplier: number
@@ -61,8 +65,10 @@ const lan: SwimConfig = {
   probeTimeoutMs: 500,
   indirectProbes: 3,
   awarenessMax: 8,
+  stallMs: 500,
   suspicionMultiplier: 4,
   suspicionMaxMultiplier: 6,
+  buddySystem: true,
   retransmitMultiplier: 4,
   gossipIntervalMs: 200,
   gossipGapMs: 20,
@@ -86,6 +92,7 @@ const local: SwimConfig = {
   ...lan,
   probeIntervalMs: 200,
   probeTimeoutMs: 100,
+  stallMs: 100,
   suspicionMultiplier: 5,
   gossipIntervalMs: 100,
   gossipGapMs: 10,
@@ -103,6 +110,7 @@ const wan: SwimConfig = {
   ...lan,
   probeIntervalMs: 5000,
   probeTimeoutMs: 3000,
+  stallMs: 3000,
   suspicionMultiplier: 6,
   gossipIntervalMs: 500,
   gossipGapMs: 100,

@@ -36,10 +36,10 @@ export interface SwimContext {
 
 /** Pings a member. A suspect is told that it is one, so that it can refute (Lifeguard's buddy system). */
 export function ping(context: SwimContext, member: Member, sequence: number): void {
-  const { membership, packets } = context
+  const { config, membership, packets } = context
   const sender = membership.self.id
   const message = encodePing({ sequence, target: member, sender, digest: membership.table.digest })
-  const news = member.state === 'suspect' ? membership.newsOf(member.id) : null
+  const news = config.buddySystem && member.state === 'suspect' ? membership.newsOf(member.id) : null
   packets.post(member, news === null ? [message] : [message, news])
 }
 
@@ -48,7 +48,7 @@ export function ping(context: SwimContext, member: Member, sequence: number): vo
  * unread, and the fault is ours: counts it, and returns true. No one should be judged by such a timer.
  */
 export function stalled(context: SwimContext, dueAt: number): boolean {
-  if (context.clock.now() - dueAt <= context.config.probeTimeoutMs) return false
+  if (context.clock.now() - dueAt <= context.config.stallMs) return false
   context.counters.stalls++
   context.awareness.add(1)
   return true

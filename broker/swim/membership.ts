@@ -211,15 +211,15 @@ export class Membership {
   }
 
   #startSuspicion(entry: Entry): void {
-    const { suspicionMultiplier, suspicionMaxMultiplier, probeIntervalMs, probeTimeoutMs } = this.#config
+    const { suspicionMultiplier, suspicionMaxMultiplier, probeIntervalMs, stallMs } = this.#config
     const minMs = suspicionMinMs(suspicionMultiplier, this.table.liveCount, probeIntervalMs)
     entry.suspicion = new Suspicion({
       clock: this.#clock,
       accuser: entry.accuser,
-      wanted: accusersWanted(suspicionMultiplier, this.table.liveCount),
+      wanted: suspicionMaxMultiplier > 1 ? accusersWanted(suspicionMultiplier, this.table.liveCount) : 0,
       minMs,
       maxMs: suspicionMaxMultiplier * minMs,
-      lateMs: probeTimeoutMs,
+      lateMs: stallMs,
       onDead: () => this.declareDead(entry.member),
       onStall: () => {
         this.#counters.stalls++

@@ -215,7 +215,7 @@ export class Swim {
   }
 
   #answer(ping: Ping, from: Destination): void {
-    const { membership, packets } = this.#context
+    const { config, membership, packets } = this.#context
     const { self, table } = membership
     if (ping.target.id !== self.id) return
     if (ping.target.instance !== self.instance) {
@@ -227,7 +227,8 @@ export class Swim {
     const answer = [encodeAck({ sequence: ping.sequence, instance: self.instance, digest: table.digest })]
     // Whoever we do not believe to be alive should know, and refute.
     const sender = table.get(ping.sender)?.member
-    if (sender !== undefined && sender.state !== 'alive') answer.push(membership.newsOf(sender.id)!)
+    const told = sender?.state !== 'suspect' || config.buddySystem
+    if (sender !== undefined && sender.state !== 'alive' && told) answer.push(membership.newsOf(sender.id)!)
     packets.post(from, answer)
   }
 

@@ -1,5 +1,5 @@
 // The members a node knows, itself included, with what has to be answered often: how many live, a
-// random one, a digest of the live ones that two nodes compare to see whether their views agree.
+// random one, the circle in which they probe each other, a digest that two nodes compare to see whether they agree.
 // Dead and left members stay for a while: so they are known again, and a partition can heal.
 import type { Random } from '../runtime/random.ts'
 import { isLive, type Member, type News } from './member.ts'
@@ -15,6 +15,8 @@ export interface Entry {
   changedAt: number
   /** Its index among the others; -1 for ourselves. */
   position: number
+  /** Where it stands in the circle: a hash of its id. */
+  readonly place: number
 }
 
 export class MemberTable {
@@ -25,6 +27,7 @@ export class MemberTable {
   /** All entries but ourselves, in an order that `pick` keeps on shuffling. */
   readonly #others: Entry[] = []
   #live: readonly Member[] | null = null
+  #circle: readonly Entry[] | null = null
   #liveCount = 0
   #digest = 0
 
@@ -62,16 +65,30 @@ export class MemberTable {
     return this.#live
   }
 
+  /** All that are live, ourselves included, in an order that is the same for all who know the same members. Kept until one comes or goes. */
+  circle(): readonly Entry[] {
+    this.#circle ??= [...this.#entries.values()].filter(entry => isLive(entry.member)).sort(byPlace)
+    return this.#circle
+  }
+
   /** Adds a member that is not there yet. Null if the table is full of live ones. `self` is not among those picked. */
   add(news: News, now: number, self = false): Entry | null {
     if (this.#entries.size >= this.#membersMax && !this.#forgetLongestGone()) return null
     const { accuser, ...member } = news
-    const entry: Entry = { member, accuser, suspicion: null, changedAt: now, position: -1 }
+    const entry: Entry = {
+      member,
+      accuser,
+      suspicion: null,
+      changedAt: now,
+      position: -1,
+      place: hash(member.id)
+    }
     this.#entries.set(member.id, entry)
     if (!self) {
       entry.position = this.#others.length
       this.#others.push(entry)
     }
+    if (isLive(member)) this.#circle = null
     this.#count(member, 1)
     return entry
   }
@@ -79,6 +96,7 @@ export class MemberTable {
   /** Puts `member` in the place of what the entry held. May forget the longest gone of the dead. */
   replace(entry: Entry, member: Member, accuser: string, now: number): void {
     this.#count(entry.member, -1)
+    if (isLive(entry.member) !== isLive(member)) this.#circle = null
     if (entry.member.state !== member.state) entry.changedAt = now
     entry.member = member
     entry.accuser = accuser
@@ -138,9 +156,17 @@ export class MemberTable {
   }
 }
 
-/** FNV-1a over what tells one belief about a live member from another, then mixed (murmur3), since hashes are joined by XOR. */
+function byPlace(a: Entry, b: Entry): number {
+  return a.place - b.place || (a.member.id < b.member.id ? -1 : 1)
+}
+
+/** What tells one belief about a live member from another. */
 function memberHash(member: Member): number {
-  const text = `${member.id} ${member.instance} ${member.incarnation}`
+  return hash(`${member.id} ${member.instance} ${member.incarnation}`)
+}
+
+/** FNV-1a, then mixed (murmur3), since hashes of members are joined by XOR. */
+function hash(text: string): number {
   let hash = 0x811c9dc5
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193)
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)

@@ -146,6 +146,11 @@ export class Cohort {
     host.process.kill()
   }
 
+  /** Calls `run` once, after so much virtual time, whatever happens to the hosts. */
+  after(delayMs: number, run: () => void): void {
+    this.#timeline.at(this.#timeline.now + delayMs, '', 'experiment', run)
+  }
+
   /** Lets `ms` of virtual time pass. */
   async run(ms: number): Promise<void> {
     const until = this.#timeline.now + ms
