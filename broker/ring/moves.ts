@@ -1,5 +1,5 @@
-// What changed hands between two rings: the arcs whose owner is another one now. Walks the points
-// of both rings at once, as a merge does; between two neighbouring points neither owner changes.
+// What changed hands between two rings: the arcs whose owner is another one now. Walks the arcs
+// of both rings at once, as a merge does; between two neighbouring ends neither owner changes.
 // Source: as ring.ts.
 import type { Ring } from './ring.ts'
 
@@ -12,31 +12,43 @@ export interface Move {
 }
 
 const last = 2 ** 32 - 1
+/** In place of an index: the ring is empty; the node is not on the later ring. */
+const none = -1
+const gone = -2
 
 /** The arcs whose owner differs, ascending, as few as there can be; one that passes the end of the circle is two. */
 export function moves(before: Ring, after: Ring): Move[] {
   const found: Move[] = []
+  // Owners are compared as numbers: each id of the earlier ring by its index in the later one.
+  const indexOf = new Map(after.ids.map((id, index) => [id, index]))
+  const renamed = before.ids.map(id => indexOf.get(id) ?? gone)
   let from = 0
   let arcBefore = 0
   let arcAfter = 0
   while (from <= last) {
-    const endBefore = before.points[arcBefore] ?? last
-    const endAfter = after.points[arcAfter] ?? last
-    const to = Math.min(endBefore, endAfter)
-    const ownerBefore = ownerOfArc(before, arcBefore)
-    const ownerAfter = ownerOfArc(after, arcAfter)
-    if (ownerBefore !== ownerAfter) append(found, from, to, ownerBefore, ownerAfter)
-    if (endBefore === to) arcBefore++
-    if (endAfter === to) arcAfter++
+    const to = Math.min(endOf(before, arcBefore), endOf(after, arcAfter))
+    const indexBefore = ownerOf(before, arcBefore)
+    const indexAfter = ownerOf(after, arcAfter)
+    if ((indexBefore === none ? none : renamed[indexBefore]!) !== indexAfter) {
+      append(found, from, to, before.ids[indexBefore] ?? null, after.ids[indexAfter] ?? null)
+    }
+    // More than one, where arcs are empty.
+    while (endOf(before, arcBefore) <= to && arcBefore < before.ends.length) arcBefore++
+    while (endOf(after, arcAfter) <= to && arcAfter < after.ends.length) arcAfter++
     from = to + 1
   }
   return found
 }
 
-function ownerOfArc(ring: Ring, arc: number): string | null {
-  // Beyond the last point the circle begins anew.
-  const index = ring.owners[arc < ring.owners.length ? arc : 0]
-  return index === undefined ? null : ring.ids[index]!
+/** Beyond the last end the circle begins anew: that arc reaches to the end of the circle, and is the first one's. */
+function endOf(ring: Ring, arc: number): number {
+  return arc < ring.ends.length ? ring.ends[arc]! : last
+}
+
+function ownerOf(ring: Ring, arc: number): number {
+  const { owners } = ring
+  if (owners.length === 0) return none
+  return owners[arc < owners.length ? arc : 0]!
 }
 
 function append(found: Move[], from: number, to: number, before: string | null, after: string | null): void {

@@ -15,7 +15,7 @@ function ownerAt(ring: Ring, hash: number): string | null {
 
 /** Every place where an owner may change, and its neighbours. */
 function edges(...rings: Ring[]): number[] {
-  const around = rings.flatMap(ring => [...ring.points]).flatMap(point => [point - 1, point, point + 1])
+  const around = rings.flatMap(ring => [...ring.ends]).flatMap(end => [end - 1, end, end + 1])
   return [0, last, ...around].filter(hash => hash >= 0 && hash <= last)
 }
 
