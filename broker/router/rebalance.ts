@@ -77,7 +77,7 @@ export class Rebalancing {
     }
     const serving = members.filter(member => member.serving && !member.client).map(({ id }) => ({ id }))
     const isSame = serving.length === view.ring.size && serving.every(({ id }) => view.ring.ids.includes(id))
-    if (!isSame) this.#changeRing(new Ring(serving, router.options.replicaPoints))
+    if (!isSame) this.#changeRing(new Ring(serving, router.options.replicaPoints, view.ring))
     else view.touch()
     if (lost.length > 0) this.#afterLoss()
     this.check()
