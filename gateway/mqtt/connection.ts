@@ -28,7 +28,7 @@ import {
 import { BLOCKED_CONTROL, BLOCKED_UNACKNOWLEDGED, CLOSED, OPEN, OPENING } from './state.ts'
 import { onSubscribe } from './subscribe.ts'
 import type { TopicCache } from './topic-cache.ts'
-import type { ByteTransport } from './transport.ts'
+import type { ByteTransport, TransportUser } from './transport.ts'
 import { onUnsubscribe } from './unsubscribe.ts'
 import { publishWill, type Will } from './will.ts'
 
@@ -37,7 +37,7 @@ const CONTROLS_MAX = 16
 const NOT_DOOMED = 0
 const pingresp = Buffer.from([0xd0, 0])
 
-export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink {
+export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink, TransportUser {
   readonly gateway: MqttGateway
   readonly transport: ByteTransport
   readonly input: Input
@@ -297,7 +297,9 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
   }
 
   /** The transport is closed. */
-  onClose(): void {
+  onClose(error?: Error): void {
+    if (error !== undefined)
+      this.gateway.broker.log.debug({ client: this.clientId, error }, 'connection failed')
     this.#end(UNSPECIFIED)
     this.outbox.drop()
     this.gateway.forget(this)

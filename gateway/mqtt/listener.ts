@@ -1,5 +1,5 @@
 // MQTT over TCP: a listening socket, and a connection of the gateway for each that comes in.
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import type { Broker } from '../../broker/broker.ts'
 import { ShoalError } from '../../broker/errors.ts'
 import type { Address } from '../../broker/runtime/network.ts'
@@ -7,6 +7,7 @@ import { checkAnonymous } from '../auth/anonymous.ts'
 import { MqttGateway } from './gateway.ts'
 import type { MqttOptions } from './options.ts'
 import { TcpTransport } from './tcp.ts'
+import { acceptHandles, type HandleTransport } from './tcp-handle.ts'
 
 const BACKLOG = 4096
 
@@ -17,6 +18,8 @@ export interface MqttListenOptions extends Partial<MqttOptions> {
   port?: number
   /** The gateway to add connections to, for its options and limits to be shared with another listener's. */
   gateway?: MqttGateway
+  /** False: connections are sockets of node:net, also where this Node lets them be without. Default true. */
+  handles?: boolean
 }
 
 export interface MqttListener {
@@ -28,11 +31,18 @@ export interface MqttListener {
 
 /** Listens for MQTT clients. Rejects: PORT_IN_USE, OPTION_INVALID, or the system's error. */
 export async function listenMqtt(broker: Broker, options: MqttListenOptions = {}): Promise<MqttListener> {
-  const { host = '127.0.0.1', port = 1883, gateway = new MqttGateway(broker, options) } = options
+  const {
+    host = '127.0.0.1',
+    port = 1883,
+    gateway = new MqttGateway(broker, options),
+    handles = true
+  } = options
   checkAnonymous(host, gateway.options.allowAnonymous)
   // Half open, so that a client which closes its side behind its last packet is still answered.
-  const server = createServer({ noDelay: true, allowHalfOpen: true }, socket => serve(gateway, socket))
+  const server = createServer({ noDelay: true, allowHalfOpen: true })
+  server.on('connection', socket => serve(gateway, new TcpTransport(socket)))
   await listen(server, host, port)
+  if (handles) acceptHandles(server, transport => serve(gateway, transport))
   server.on('error', error => broker.log.error({ error }, 'MQTT listener'))
   const bound = server.address()
   const address = { host, port: bound !== null && typeof bound === 'object' ? bound.port : port }
@@ -47,15 +57,9 @@ export async function listenMqtt(broker: Broker, options: MqttListenOptions = {}
   }
 }
 
-function serve(gateway: MqttGateway, socket: Socket): void {
-  const transport = new TcpTransport(socket)
-  socket.on('error', error => gateway.broker.log.debug({ remote: transport.remoteAddress, error }, 'socket'))
+function serve(gateway: MqttGateway, transport: TcpTransport | HandleTransport): void {
   const connection = gateway.accept(transport)
-  if (connection === null) return
-  transport.onWritable(() => connection.onWritable())
-  socket.on('data', chunk => connection.onData(chunk))
-  socket.on('end', () => connection.onEnd())
-  socket.on('close', () => connection.onClose())
+  if (connection !== null) transport.open(connection)
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

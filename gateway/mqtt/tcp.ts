@@ -1,31 +1,43 @@
-// A TCP socket as a ByteTransport. Node writes to the kernel at once when it can; only what the
+// A TCP socket of node:net as a ByteTransport. Node writes to the kernel at once when it can; only what the
 // kernel did not take stays with the stream, and then an empty write behind it tells when it is gone.
+// Most connections do without the stream: see tcp-handle.ts.
 import type { Socket } from 'node:net'
-import type { ByteTransport } from './transport.ts'
+import type { ByteTransport, TransportUser } from './transport.ts'
 
 const nothing = Buffer.alloc(0)
 
 export class TcpTransport implements ByteTransport {
-  readonly remoteAddress: string
   writable = true
   #socket: Socket
-  #onWritable: () => void = () => {}
+  #user: TransportUser | null = null
+  #error: Error | undefined
   #written: (error?: Error | null) => void
 
   constructor(socket: Socket) {
-    this.remoteAddress = socket.remoteAddress ?? ''
     this.#socket = socket
     this.#written = error => {
       if (error || socket.destroyed) return
       this.writable = socket.writableLength === 0
-      if (this.writable) this.#onWritable()
+      if (this.writable) this.#user?.onWritable()
       else socket.write(nothing, this.#written)
     }
+    // Without a listener an error would end the process.
+    socket.on('error', error => {
+      this.#error = error
+    })
   }
 
-  /** Names who is told when `writable` turns true again. */
-  onWritable(run: () => void): void {
-    this.#onWritable = run
+  get remoteAddress(): string {
+    return this.#socket.remoteAddress ?? ''
+  }
+
+  /** Names who is told, and begins to read. */
+  open(user: TransportUser): void {
+    this.#user = user
+    const socket = this.#socket
+    socket.on('data', chunk => user.onData(chunk))
+    socket.on('end', () => user.onEnd())
+    socket.on('close', () => user.onClose(this.#error))
   }
 
   write(bytes: Uint8Array): void {
