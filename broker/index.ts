@@ -6,3 +6,32 @@ export { nodeRuntime } from './runtime/node.ts'
 export type { Runtime } from './runtime/runtime.ts'
 export type { ClientHolder } from './sessions/registry.ts'
 export type { Match, Subscriber, Subscription, SubscriptionOptions } from './topics/subscription.ts'
+export {
+  type DirectMessage,
+  type ErrorCallback,
+  type Handler,
+  type HashringOptions,
+  type Key,
+  type Keyed,
+  type MoveEvent,
+  type Pattern,
+  type Peer,
+  type PeerConnection,
+  type PeerMeta,
+  type Plugin,
+  type ReceivedMessage,
+  type ReceivedStreams,
+  type ReplyFunction,
+  type RequestCallback,
+  RequestError,
+  type RequestMessage,
+  type RequestOptions,
+  type Schema,
+  type StealEvent,
+  type Streams,
+  type Tracker,
+  type Upring,
+  type UpringEvents,
+  type UpringOptions,
+  upring
+} from './upring.ts'
