@@ -28,7 +28,7 @@ export interface SwimConfig {
   readonly retransmitMultiplier: number
   /** Rumours that wait are sent every `gossipIntervalMs` ... */
   readonly gossipIntervalMs: number
-  /** ... but for the first half of their sendings as soon as the last round is `gossipGapMs` ago. So `gossipFanout / gossipGapMs` bounds the packets. */
+  /** ... but for the first half of their sendings, or while many wait, as soon as the last round is `gossipGapMs` ago. So `gossipFanout / gossipGapMs` bounds the packets. */
   readonly gossipGapMs: number
   /** How many random members a round of gossip goes to. */
   readonly gossipFanout: number

@@ -22,6 +22,8 @@ interface Rumour {
   stale: boolean
 }
 
+/** About as many rumours as fit in a packet. */
+const CROWD = 16
 /** How many rumours that do not fit a packet are passed over in search of one that does. */
 const PASSED_OVER_MAX = 8
 
@@ -44,8 +46,9 @@ export class GossipQueue {
     return this.#rumours.size
   }
 
-  /** Whether one has been sent less than half as often as it will be. */
+  /** Whether one has been sent less than half as often as it will be, or so many wait that each round leaves some of them out. */
   isUrgent(sentMax: number): boolean {
+    if (this.#rumours.size > CROWD) return true
     return this.#tiers.some((tier, sent) => {
       while (tier.at(-1)?.stale === true) this.#discardLast(tier)
       return tier.length > 0 && 2 * sent < sentMax

@@ -10,7 +10,11 @@ export type Meta = Record<string, string | number | boolean>
 
 export const META_BYTES_MAX = 512
 
-/** A member's meta is encoded with each rumour of it and each full state, and never changes. */
+/** Members of one cluster say much the same of themselves, again and again: what was decoded once, by its bytes. */
+const decoded = new Map<string, Readonly<Meta>>()
+/** All are forgotten when there would be more. */
+const DECODED_MAX = 1024
+/** The other way: a member's meta is encoded with each rumour of it and each full state, and never changes. */
 const encoded = new WeakMap<Readonly<Meta>, Uint8Array>()
 
 /** The meta in bytes, not to be changed. Throws LIMIT_EXCEEDED above 512 bytes or 255 names, or for a name longer than 255 bytes. */
@@ -40,9 +44,36 @@ export function encodeMeta(meta: Readonly<Meta>): Uint8Array {
   return bytes
 }
 
-/** The meta at the reader. Throws PACKET_INVALID. */
+/** The meta at the reader; the same object for the same bytes. Throws PACKET_INVALID. */
 export function decodeMeta(reader: Reader): Readonly<Meta> {
   const start = reader.offset
+  skipMeta(reader)
+  const end = reader.offset
+  if (end - start > META_BYTES_MAX) throw reader.invalid('too much meta')
+  reader.offset = start
+  const bytes = reader.bytes(end - start)
+  const key = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+  let meta = decoded.get(key)
+  if (meta === undefined) {
+    reader.offset = start
+    meta = readMeta(reader)
+    if (decoded.size >= DECODED_MAX) decoded.clear()
+    decoded.set(key, meta)
+  }
+  return meta
+}
+
+/** Moves the reader behind the meta. */
+function skipMeta(reader: Reader): void {
+  for (let left = reader.u8(); left > 0; left--) {
+    reader.bytes(reader.u8())
+    const kind = reader.u8()
+    if (kind === 2) reader.bytes(8)
+    else if (kind === 3) reader.bytes(reader.u16())
+  }
+}
+
+function readMeta(reader: Reader): Readonly<Meta> {
   const entries = new Map<string, string | number | boolean>()
   for (let left = reader.u8(); left > 0; left--) {
     const name = reader.shortText()
@@ -51,12 +82,12 @@ export function decodeMeta(reader: Reader): Readonly<Meta> {
     if (kind > 3) throw reader.invalid('unknown kind of meta')
     entries.set(name, kind < 2 ? kind === 1 : kind === 2 ? reader.f64() : reader.longText())
   }
-  if (reader.offset - start > META_BYTES_MAX) throw reader.invalid('too much meta')
   // Not by assignment: a name may be `__proto__`.
   return Object.freeze(Object.fromEntries(entries))
 }
 
 export function sameMeta(a: Readonly<Meta>, b: Readonly<Meta>): boolean {
+  if (a === b) return true
   const names = Object.keys(a)
   return (
     names.length === Object.keys(b).length &&

@@ -1,6 +1,7 @@
 // Rounds of gossip: rumours go to a few random members, on a steady beat. The first half of a rumour's
 // sendings does not wait for the beat: it goes at once, as close together as the gap allows, so that a
-// quiet cluster hears of a change within a few round trips. The second half is for those who missed it.
+// quiet cluster hears of a change within a few round trips. The second half is for those who missed it. Where many
+// rumours wait, as when a thousand join, no round waits for the beat.
 // Source: SWIM (DSN 2002), section 4.1, as memberlist has it; the early rounds are ours.
 import type { Timer } from '../runtime/clock.ts'
 import type { SwimContext } from './context.ts'
