@@ -1,10 +1,18 @@
 // The message, as it travels from the gateway that read it to the subscribers: one object of a
-// fixed shape, whose payload stays in the chunk it was read into.
+// fixed shape, whose payload stays in the chunk it was read into. Or a run of them (run.ts), packet behind packet,
+// which is ordered, sent, taken and acknowledged as one, and counted as what it is.
 //
-//   buffer  ┌───────────────┬────────────────────┬──────────────┬──────────┐
-//           │ other packets │ PUBLISH header     │ payload      │ others   │
-//           └───────────────┴────────────────────┴──────────────┴──────────┘
-//                           ▲ packetStart        ▲ payloadStart ▲ payloadEnd
+//   a message  ┌───────────────┬────────────────────┬──────────────┬──────────┐
+//              │ other packets │ PUBLISH header     │ payload      │ others   │
+//              └───────────────┴────────────────────┴──────────────┴──────────┘
+//                              ▲ packetStart        ▲ payloadStart ▲ payloadEnd
+//
+//   a run      ┌───────────────┬──────────┬──────────┬──────────┬─────────────┐
+//   of three   │ other packets │ PUBLISH  │ PUBLISH  │ PUBLISH  │ others      │
+//              └───────────────┴──────────┴──────────┴──────────┴─────────────┘
+//                              ▲ packetStart                    ▲ payloadEnd
+import assert from 'node:assert'
+import { behindTopic, type PacketVersion, packetEnd } from './run.ts'
 
 export type QoS = 0 | 1 | 2
 
@@ -29,22 +37,28 @@ export interface OriginName {
 
 /** Told when a message of QoS 1 or 2 is safe: ordered by its owner and taken by every node with a subscriber. */
 export interface Receipt {
-  /** `token` is the message's; `reason` an MQTT 5 PUBACK reason code: 0x00, 0x10 (no matching subscribers) or >= 0x80. */
-  published(token: number, reason: number): void
+  /**
+   * `token` is the message's; `reason` an MQTT 5 PUBACK reason code: 0x00, 0x10 (no matching subscribers) or >= 0x80.
+   * For a run it holds for `count` tokens from `token` on.
+   */
+  published(token: number, reason: number, count: number): void
 }
 
 const noBytes = new Uint8Array(0)
 
 export class Message {
   topic: TopicName
-  /** Holds the payload at `payloadStart..payloadEnd`. Never written to after the message is made. */
+  /** Holds the payload at `payloadStart..payloadEnd`; of a run the first one begins there, and the last one ends. */
   buffer: Uint8Array
   payloadStart: number
   payloadEnd: number
+  /** 1; or more for a run, whose sequence, offset and token are those of its first, and go up by one a message. */
+  count: number
   /**
-   * Where an MQTT 3.1.1 PUBLISH packet of QoS 0, RETAIN 0, DUP 0 with this topic and payload begins in `buffer`
-   * (it ends at `payloadEnd`), so that it can be forwarded as it was read; -1 if there is none.
+   * The version of the `count` PUBLISH packets that lie at `packetStart..payloadEnd`, with this topic, this QoS, RETAIN 0,
+   * DUP 0 and these properties, so that they can be forwarded as they were read; 0 if there are none. A run has them.
    */
+  packetVersion: PacketVersion | 0
   packetStart: number
   qos: QoS
   /** The RETAIN flag as published. */
@@ -66,7 +80,7 @@ export class Message {
   receipt: Receipt | null
   token: number
 
-  /** Encodings that gateways share between subscribers; each is made by the first that needs it. */
+  /** Encodings that gateways share between subscribers, of all of a run; each is made by the first that needs it. */
   mqtt3: Uint8Array | null
   mqtt3Start: number
   mqtt3End: number
@@ -74,6 +88,8 @@ export class Message {
   mqtt5Start: number
   mqtt5End: number
   json: Uint8Array | null
+  /** The messages of a run one by one; made by the first that needs them. */
+  split: readonly Message[] | null
 
   constructor(
     topic: TopicName,
@@ -87,7 +103,9 @@ export class Message {
     this.buffer = buffer
     this.payloadStart = payloadStart
     this.payloadEnd = payloadEnd
-    this.packetStart = -1
+    this.count = 1
+    this.packetVersion = 0
+    this.packetStart = 0
     this.qos = qos
     this.retain = retain
     this.properties = null
@@ -106,16 +124,57 @@ export class Message {
     this.mqtt5Start = 0
     this.mqtt5End = 0
     this.json = null
+    this.split = null
   }
 
-  /** A view of the payload; shares memory with `buffer`. */
+  /** A view of the payload; shares memory with `buffer`. Not of a run. */
   payload(): Uint8Array {
+    assert(this.count === 1)
     return this.buffer.subarray(this.payloadStart, this.payloadEnd)
   }
 
   /** A message with an empty payload and RETAIN set clears what is retained. */
   get isEmpty(): boolean {
-    return this.payloadStart === this.payloadEnd
+    return this.count === 1 && this.payloadStart === this.payloadEnd
+  }
+
+  /** Gives it its place in the topic's order. */
+  place(epoch: number, offset: number): void {
+    this.epoch = epoch
+    this.offset = offset
+    this.split = null
+  }
+
+  /**
+   * The messages of a run one by one, as a subscriber that knows no runs gets them: the same objects for all who ask, of
+   * this place in the order, without receipts.
+   */
+  singles(): readonly Message[] {
+    this.split ??= this.#split()
+    return this.split
+  }
+
+  #split(): Message[] {
+    const { topic, buffer, qos, packetVersion } = this
+    const singles: Message[] = []
+    const payloadOffset = (qos === 0 ? 0 : 2) + (packetVersion === 5 ? 1 : 0)
+    let at = this.packetStart
+    for (let i = 0; i < this.count; i++) {
+      const end = packetEnd(buffer, at)
+      const single = new Message(topic, buffer, behindTopic(buffer, at) + payloadOffset, end, qos, false)
+      single.packetVersion = packetVersion
+      single.packetStart = at
+      single.publisher = this.publisher
+      single.origin = this.origin
+      single.sequence = this.origin === null ? 0 : this.sequence + i
+      single.hops = this.hops
+      single.epoch = this.epoch
+      single.offset = this.offset + i
+      singles.push(single)
+      at = end
+    }
+    assert(at === this.payloadEnd)
+    return singles
   }
 
   /** A copy that shares no memory with the chunk that was read: for messages that are kept. */

@@ -1,7 +1,7 @@
 // Acknowledgements that wait for the end of the tick, so that a row of them becomes one range. What is
 // acknowledged one by one and nearly in order leaves as few frames.
 import type { OriginName } from '../message.ts'
-import type { DataSender } from './data.ts'
+import type { DataSender } from './data-sender.ts'
 
 /** So many ranges are kept open; one more writes them all. */
 const RANGES_MAX = 8

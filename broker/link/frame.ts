@@ -42,6 +42,14 @@
 //              │origin │prp│  hops   │ retain │    QoS    │             1 the sender's instance
 //              └───────┴───┴─────────┴────────┴───────────┘             2 the receiver's instance
 //                                                                       3 named by n:origin
+//
+//     PUBLISH_RUN    u8:flags n:topic            [n:origin] [n:sequence] n:count ...packets
+//     DELIVER_RUN    u8:flags n:topic n:offset   [n:origin] [n:sequence] n:count ...packets
+//
+//        A run (run.ts): `count` >= 2 PUBLISH packets of the topic and the QoS, with the ids their publisher gave them. In
+//        its flags bit 2 says MQTT 5, else 3.1.1, and bit 5 is 0. Sequences and offsets count its messages; the frame
+//        has those of the first. In the row of deliveries it is one.
+//
 //     BARRIER        (empty)
 //     PUBLISH_ACK    n:origin u8:reason n:first n:last-first      origin 0 the sender's, 1 the receiver's, else ref + 2
 //     DELIVER_ACK    n:count
@@ -75,6 +83,8 @@ export const FRAME = {
   BARRIER: 0x14,
   PUBLISH_ACK: 0x15,
   DELIVER_ACK: 0x16,
+  PUBLISH_RUN: 0x17,
+  DELIVER_RUN: 0x18,
   REQUEST: 0x20,
   FIRE: 0x21,
   REPLY: 0x22,
@@ -85,7 +95,25 @@ export const FRAME = {
   STREAM_CREDIT: 0x33
 } as const
 
-export const PROTOCOL_VERSION = 1
+/** The flags of PUBLISH and DELIVER, and of their runs; QoS is in the two lowest bits. */
+export const FLAGS = {
+  QOS: 0b11,
+  RETAIN: 1 << 2,
+  /** Of a run: its packets are MQTT 5. */
+  VERSION_5: 1 << 2,
+  HOPS_SHIFT: 3,
+  HOPS: 0b11,
+  PROPERTIES: 1 << 5,
+  ORIGIN_SHIFT: 6
+} as const
+
+/** The two highest flags. */
+export const ORIGIN = { NONE: 0, SENDER: 1, RECEIVER: 2, NAMED: 3 } as const
+
+/** Instances that a link names in one direction; there is one for each node that publishes. */
+export const ORIGINS_MAX = 4096
+
+export const PROTOCOL_VERSION = 2
 
 export const HEADER_BYTES = 4
 

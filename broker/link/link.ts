@@ -6,7 +6,8 @@ import { ShoalError } from '../errors.ts'
 import type { Message, OriginName } from '../message.ts'
 import type { Log } from '../runtime/log.ts'
 import { Acks } from './acks.ts'
-import { DataReceiver, DataSender } from './data.ts'
+import { DataReceiver } from './data-receiver.ts'
+import { DataSender } from './data-sender.ts'
 import { FRAME } from './frame.ts'
 import type { Identity, LinkHandlers } from './handlers.ts'
 import type { Hello } from './handshake.ts'
@@ -193,16 +194,16 @@ export class Link implements WireOwner {
     else this.#requests.fire(name, body)
   }
 
-  /** Throws FRAME_TOO_LARGE; so does `deliver`. */
+  /** A message or a run. Throws FRAME_TOO_LARGE; so does `deliver`. */
   publish(message: Message): void {
     if (this.#isSilent) return
-    if (message.qos === 0 && this.#writer.isFull) this.dropped++
+    if (message.qos === 0 && this.#writer.isFull) this.dropped += message.count
     else this.#sender.publish(message)
   }
 
   deliver(message: Message): void {
     if (this.#isSilent) return
-    if (message.qos === 0 && this.#writer.isFull) this.dropped++
+    if (message.qos === 0 && this.#writer.isFull) this.dropped += message.count
     else this.#sender.deliver(message)
   }
 
@@ -251,10 +252,12 @@ export class Link implements WireOwner {
   frame(type: number, buffer: Buffer, start: number, end: number): void {
     switch (type) {
       case FRAME.PUBLISH:
-        this.#handlers.publish(this, this.#receiver.message(buffer, start, end, false))
+      case FRAME.PUBLISH_RUN:
+        this.#handlers.publish(this, this.#receiver.message(type, buffer, start, end))
         break
       case FRAME.DELIVER:
-        this.#handlers.deliver(this, this.#receiver.message(buffer, start, end, true))
+      case FRAME.DELIVER_RUN:
+        this.#handlers.deliver(this, this.#receiver.message(type, buffer, start, end))
         break
       case FRAME.PUBLISH_ACK:
         this.#receiver.publishAck(buffer, start, end, this.#takePublishAck)

@@ -2,6 +2,7 @@
 // peer's row until the peer has taken it; when a link breaks the row goes on where the peer left off.
 import type { Link } from '../link/link.ts'
 import type { Message } from '../message.ts'
+import type { Match } from '../topics/subscription.ts'
 import type { Topic } from '../topics/topic.ts'
 import type { Origin } from './origin.ts'
 import type { Peer } from './peer.ts'
@@ -25,11 +26,11 @@ export class Delivering {
       peer.unsent > 0 ||
       link.bufferedBytes > router.options.linkBufferBytesMax
     ) {
-      router.counters.droppedLinkFull++
+      router.counters.droppedLinkFull += message.count
       return
     }
     link.deliver(message)
-    router.counters.sentToNodes++
+    router.counters.sentToNodes += message.count
   }
 
   /** QoS >= 1: `pending.remaining` must already count this peer. */
@@ -97,11 +98,14 @@ export class Delivering {
     }
     const matches = topic.matches
     if (message.retain) router.scanning.saw(message)
-    for (let i = 0; i < matches.length; i++) {
-      const match = matches[i]!
-      match.subscriber.deliver(message, match, false)
+    if (message.count > 1) deliverRun(message, matches)
+    else {
+      for (let i = 0; i < matches.length; i++) {
+        const match = matches[i]!
+        match.subscriber.deliver(message, match, false)
+      }
     }
-    router.counters.delivered += matches.length
+    router.counters.delivered += matches.length * message.count
     return matches.length
   }
 
@@ -111,18 +115,19 @@ export class Delivering {
    */
   #isInPlace(topic: Topic<Peer>, message: Message): boolean {
     const { epoch, offset } = message
+    const last = offset + message.count - 1
     if (epoch > topic.seenEpoch) {
       topic.seenEpoch = epoch
-      topic.seenOffset = offset
+      topic.seenOffset = last
       this.#router.hybridClock.merge(epoch)
       return true
     }
     if (epoch === topic.seenEpoch && offset > topic.seenOffset) {
-      topic.seenOffset = offset
+      topic.seenOffset = last
       return true
     }
     if (epoch < topic.seenEpoch && message.qos > 0) return true
-    this.#router.counters.droppedStale++
+    this.#router.counters.droppedStale += message.count
     return false
   }
 
@@ -133,9 +138,9 @@ export class Delivering {
   #isNew(topic: Topic<Peer>, message: Message): boolean {
     const { counters } = this.#router
     const origin = message.origin as Origin
-    if (!origin.taken.add(message.sequence)) counters.duplicates++
+    if (!origin.taken.add(message.sequence)) counters.duplicates += message.count
     else if (topic.isNext(origin, message.sequence)) return true
-    else counters.droppedStale++
+    else counters.droppedStale += message.count
     return false
   }
 
@@ -143,7 +148,17 @@ export class Delivering {
     if (pending.message === null) link.barrier()
     else {
       link.deliver(pending.message)
-      this.#router.counters.sentToNodes++
+      this.#router.counters.sentToNodes += pending.message.count
     }
+  }
+}
+
+/** As a run to those who take runs, message by message to the others. */
+function deliverRun(run: Message, matches: readonly Match[]): void {
+  for (let i = 0; i < matches.length; i++) {
+    const match = matches[i]!
+    const { subscriber } = match
+    if (subscriber.takesRuns === true) subscriber.deliver(run, match, false)
+    else for (const message of run.singles()) subscriber.deliver(message, match, false)
   }
 }

@@ -46,14 +46,14 @@ export class Ordering {
    */
   accept(topic: Topic<Peer>, message: Message, from: Peer | null): void {
     if (topic.gated) {
-      if (message.qos === 0 && this.#gatedCount >= this.#router.options.replayMax) {
-        this.#router.counters.droppedQueueFull++
+      if (message.qos === 0 && this.#gatedCount + message.count > this.#router.options.replayMax) {
+        this.#router.counters.droppedQueueFull += message.count
         return
       }
       topic.gate ??= []
       topic.gate.push({ message, from })
       this.#gated.add(topic)
-      this.#gatedCount++
+      this.#gatedCount += message.count
       return
     }
     if (message.qos > 0 && message.origin !== null && this.#isDuplicate(message, from)) return
@@ -64,7 +64,7 @@ export class Ordering {
     const router = this.#router
     const origin = message.origin as Origin
     if (origin.ordered.add(message.sequence)) return false
-    router.counters.duplicates++
+    router.counters.duplicates += message.count
     const pending = origin.pending.get(message.sequence)
     if (pending === undefined) this.acknowledge(message, from, REASON_SUCCESS)
     else if (pending.from !== from) {
@@ -80,9 +80,9 @@ export class Ordering {
       topic.epoch = router.epoch()
       topic.offset = 0
     }
-    message.epoch = topic.epoch
-    message.offset = ++topic.offset
-    router.counters.ordered++
+    message.place(topic.epoch, topic.offset + 1)
+    topic.offset += message.count
+    router.counters.ordered += message.count
     if (message.retain) router.retain(message, router.hybridClock.next())
     if (topic.routesVersion !== router.routes.version) {
       topic.routes = []
@@ -115,7 +115,7 @@ export class Ordering {
       this.#originOf(message)!.ordered.add(message.sequence)
     }
     const pending = new Pending(message, from, routes.length, null)
-    this.unsettled++
+    this.unsettled += message.count
     this.#originOf(message)?.pending.set(message.sequence, pending)
     if (topic.gained) {
       pending.remaining++
@@ -129,7 +129,7 @@ export class Ordering {
   /** Every node has taken it. */
   settled(pending: Pending, reason: number): void {
     const message = pending.message!
-    this.unsettled--
+    this.unsettled -= message.count
     this.#originOf(message)?.pending.delete(message.sequence)
     this.acknowledge(message, pending.from, reason)
     for (const other of pending.others ?? []) this.acknowledge(message, other, reason)
@@ -139,8 +139,9 @@ export class Ordering {
   /** Tells whoever sent it here. A node whose link is down will ask again. */
   acknowledge(message: Message, from: Peer | null, reason: number): void {
     if (message.qos === 0) return
-    if (from === null) message.receipt?.published(message.token, reason)
-    else from.link?.publishAck(message.origin!, message.sequence, message.sequence, reason)
+    const { count, sequence } = message
+    if (from === null) message.receipt?.published(message.token, reason, count)
+    else from.link?.publishAck(message.origin!, sequence, sequence + count - 1, reason)
   }
 
   /** A node has a new route: it gets what it may have missed while the route was on its way to this owner. */
@@ -186,12 +187,12 @@ export class Ordering {
       if (topic.owner === view.self) continue
       this.#replay.delete(topic)
       topic.kept = false
-      this.#replayCount -= kept.length
+      for (const pending of kept) this.#replayCount -= pending.message!.count
       for (const pending of kept) {
         const message = pending.message!
         if (message.qos === 0 || pending.abandoned || pending.remaining === 0) continue
         pending.abandoned = true
-        this.unsettled--
+        this.unsettled -= message.count
         const origin = this.#originOf(message)!
         origin.pending.delete(message.sequence)
         origin.ordered.delete(message.sequence)
@@ -212,7 +213,7 @@ export class Ordering {
       const waiting = topic.gate ?? []
       topic.gate = null
       this.#gated.delete(topic)
-      this.#gatedCount -= waiting.length
+      for (const { message } of waiting) this.#gatedCount -= message.count
       for (const { message, from } of waiting) {
         if (topic.owner === view.self) this.accept(topic, message, from)
         else publishing.route(topic, message, from)
@@ -220,6 +221,7 @@ export class Ordering {
     }
   }
 
+  /** Keeps it for late subscribers; where there is no room, in place of the oldest of its topic. */
   #keep(topic: Topic<Peer>, pending: Pending): void {
     pending.routes = topic.routes
     let kept = this.#replay.get(topic)
@@ -228,11 +230,15 @@ export class Ordering {
       this.#replay.set(topic, kept)
       topic.kept = true
     }
-    if (this.#replayCount >= this.#router.options.replayMax) {
-      this.#router.counters.replayOverflows++
-      if (kept.length === 0) return
-      kept.shift()
-    } else this.#replayCount++
+    const { options, counters } = this.#router
+    const { count } = pending.message!
+    while (this.#replayCount + count > options.replayMax) {
+      const oldest = kept.shift()?.message
+      counters.replayOverflows += oldest?.count ?? count
+      if (oldest === undefined) return
+      this.#replayCount -= oldest!.count
+    }
+    this.#replayCount += count
     kept.push(pending)
   }
 

@@ -1,4 +1,4 @@
-// A message of QoS 1 or 2 that its owner has ordered but not every node has taken; or a barrier, which
+// A message (or run) of QoS 1 or 2 that its owner has ordered but not every node has taken; or a barrier, which
 // is a message of nothing, to learn that everything before it was taken.
 import type { Message } from '../message.ts'
 import type { Peer } from './peer.ts'

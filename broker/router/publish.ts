@@ -31,6 +31,8 @@ export class Publishing {
   #sequence = 0
   /** Behind a fence, without an owner, or without a link to it or room on it; in the order in which they came. */
   #held: Held[] = []
+  /** Messages of QoS 0 among them, which nothing else bounds. */
+  #heldUnnamed = 0
   /** While held messages are looked at again: since when the present one waits. */
   #heldSince: number | null = null
   #whenDrained: (() => void)[] = []
@@ -44,7 +46,7 @@ export class Publishing {
     this.#router = router
   }
 
-  /** Messages sent to other nodes and not acknowledged, or waiting to be sent. */
+  /** Messages and runs sent to other nodes and not acknowledged, or waiting to be sent. */
   get waiting(): number {
     let count = this.#held.length
     for (const origin of this.#router.origins.values()) count += origin.outgoing.size
@@ -61,11 +63,11 @@ export class Publishing {
     }
     topic.used = true
     if (message.payloadEnd - message.payloadStart + (message.properties?.length ?? 0) > MESSAGE_BYTES_MAX) {
-      router.counters.droppedTooLarge++
-      message.receipt?.published(message.token, REASON_TOO_LARGE)
+      router.counters.droppedTooLarge += message.count
+      message.receipt?.published(message.token, REASON_TOO_LARGE, message.count)
       return true
     }
-    router.counters.published++
+    router.counters.published += message.count
     this.route(topic, message, null)
     const owner = topic.owner
     if (owner === router.self) return !router.self.pressed && topic.gate === null && !this.#isOwnRowFull
@@ -105,6 +107,7 @@ export class Publishing {
       if (from === null || topic.owner !== from || from.link === null || clock.now() - since < GIVE_BACK_MS)
         return true
       topic.waiting--
+      if (outgoing === null) this.#heldUnnamed -= message.count
       this.#giveBack(message, from, outgoing)
       return false
     })
@@ -161,16 +164,18 @@ export class Publishing {
     else if (known.from !== from) ordering.acknowledge(message, from, REASON_MOVED)
   }
 
-  /** Gives a message of this node the name by which every node knows it again. */
+  /** Gives a message of this node the name by which every node knows it again; a run takes as many as it has messages. */
   name(message: Message): void {
     message.origin = this.#router.self.origin
-    message.sequence = ++this.#sequence
+    message.sequence = this.#sequence + 1
+    this.#sequence += message.count
   }
 
   /** The node that was taken for the owner has settled `first..last` of `origin`. */
   acknowledged(origin: Origin, first: number, last: number, reason: number): void {
     for (let sequence = first; sequence <= last; sequence++) {
       const outgoing = origin.outgoing.get(sequence)
+      // Within a run, which stands under its first; or settled already.
       if (outgoing === undefined) continue
       if (reason === REASON_MOVED) {
         outgoing.via = null
@@ -241,6 +246,7 @@ export class Publishing {
     if (this.#held.length > 0) {
       const held = this.#held
       this.#held = []
+      this.#heldUnnamed = 0
       for (const { topic } of held) topic.waiting = 0
       for (const { topic, message, from, outgoing, since } of held) {
         this.#heldSince = since
@@ -275,7 +281,7 @@ export class Publishing {
     }
     if (from !== null) {
       if (message.hops >= HOPS_MAX) {
-        if (outgoing === null) router.counters.droppedHops++
+        if (outgoing === null) router.counters.droppedHops += message.count
         else {
           outgoing.via = null
           this.#stranded = true
@@ -283,7 +289,7 @@ export class Publishing {
         return
       }
       message.hops++
-      router.counters.passedOn++
+      router.counters.passedOn += message.count
       owner.passedOn++
     }
     if (outgoing !== null) outgoing.via = owner
@@ -320,10 +326,10 @@ export class Publishing {
   #hold(topic: Topic<Peer>, message: Message, from: Peer | null, outgoing: Outgoing | null): void {
     const router = this.#router
     if (outgoing !== null) outgoing.held = true
-    else if (this.#held.length >= router.options.publishWindow) {
-      router.counters.droppedQueueFull++
+    else if (this.#heldUnnamed + message.count > router.options.publishWindow) {
+      router.counters.droppedQueueFull += message.count
       return
-    }
+    } else this.#heldUnnamed += message.count
     topic.waiting++
     this.#held.push({ topic, message, from, outgoing, since: this.#heldSince ?? router.clock.now() })
   }

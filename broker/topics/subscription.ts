@@ -9,6 +9,8 @@ export interface Subscriber {
    * `retained` is true for a copy that is sent because the subscription is new.
    */
   deliver(message: Message, match: Match, retained: boolean): void
+  /** True if `deliver` takes runs as they are (see run.ts); else it gets their messages one by one. */
+  readonly takesRuns?: boolean
   /** True while so much waits for it that retained messages should wait too; without it they never do. */
   readonly isBusy?: boolean
 }

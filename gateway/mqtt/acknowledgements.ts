@@ -39,11 +39,13 @@ export class Acknowledgements {
     return this.tail++
   }
 
-  /** Settles a publish with a reason of v5 (not 0xFF). Once each; a token that is settled already is ignored. */
-  settle(token: number, reason: number): void {
-    if (token < this.head || token >= this.tail) return
-    const place = token & this.mask
-    if (this.reasons[place] === WAITING) this.reasons[place] = reason
+  /** Settles `count` publishes with a reason of v5 (not 0xFF). Once each; a token that is settled already is ignored. */
+  settle(token: number, reason: number, count: number): void {
+    const end = Math.min(token + count, this.tail)
+    for (let each = Math.max(token, this.head); each < end; each++) {
+      const place = each & this.mask
+      if (this.reasons[place] === WAITING) this.reasons[place] = reason
+    }
   }
 
   /** Writes the PUBACKs that may leave, `count * PUBACK_BYTES_MAX` bytes at most. Returns where they end. */

@@ -8,12 +8,13 @@ import type { Match, Subscriber } from '../../broker/topics/subscription.ts'
 import type { Acknowledgements } from './acknowledgements.ts'
 import { onConnect } from './connect.ts'
 import { encodeDisconnect } from './control-packets.ts'
-import { checkPuback, packetId, type Version } from './decode.ts'
+import type { Version } from './decode.ts'
 import { Deliveries } from './deliveries.ts'
 import { onDisconnect } from './disconnect.ts'
 import type { MqttGateway } from './gateway.ts'
 import { Input, type PacketSink } from './input.ts'
 import { Outbox } from './outbox.ts'
+import { onPuback } from './puback.ts'
 import { onPublish } from './publish.ts'
 import {
   IMPLEMENTATION_SPECIFIC,
@@ -35,9 +36,12 @@ import { publishWill, type Will } from './will.ts'
 /** SUBSCRIBE and UNSUBSCRIBE packets of one client that may wait for their turn. */
 const CONTROLS_MAX = 16
 const NOT_DOOMED = 0
+/** First byte of a PUBACK. */
+const PUBACK = 0x40
 const pingresp = Buffer.from([0xd0, 0])
 
 export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink, TransportUser {
+  readonly takesRuns = true
   readonly gateway: MqttGateway
   readonly transport: ByteTransport
   readonly input: Input
@@ -99,15 +103,18 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
     if (this.state !== CLOSED) this.input.end()
   }
 
-  packet(chunk: Buffer, at: number, start: number, end: number, minimal: boolean): void {
+  packet(chunk: Buffer, at: number, start: number, end: number, limit: number, minimal: boolean): number {
     this.heard = true
     const first = chunk[at]!
+    if (first >> 4 === 3 && minimal) return onPublish(this, chunk, at, start, end, limit)
+    if (first === PUBACK && minimal) return onPuback(this, chunk, start, end, limit)
+    this.#otherPacket(first, chunk, at, start, end, minimal)
+    return end
+  }
+
+  #otherPacket(first: number, chunk: Buffer, at: number, start: number, end: number, minimal: boolean): void {
     const type = first >> 4
-    if (type === 3) {
-      if (minimal) onPublish(this, chunk, at, start, end)
-      else this.refuse(MALFORMED_PACKET) // [MQTT-1.5.5-1]
-      return
-    }
+    if (type === 3) return this.refuse(MALFORMED_PACKET) // [MQTT-1.5.5-1]
     const flags = type === 6 || type === 8 || type === 10 ? 2 : 0
     if ((first & 0x0f) !== flags) return this.refuse(MALFORMED_PACKET) // [MQTT-2.1.3-1] (3.1.1: [MQTT-2.2.2-1])
     if (!minimal && this.version === 5) return this.refuse(MALFORMED_PACKET) // [MQTT-1.5.5-1]
@@ -116,12 +123,9 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
         if (this.state === OPENING) onConnect(this, chunk, at, start, end)
         else this.refuse(PROTOCOL_ERROR) // [MQTT-3.1.0-2]
         return
-      case 4: {
-        const reason = checkPuback(chunk, start, end, this.version)
-        if (reason !== SUCCESS) this.refuse(reason)
-        else if (this.deliveries.acknowledge(packetId(chunk, start))) this.#drain()
+      case 4:
+        onPuback(this, chunk, start, end, end)
         return
-      }
       case 8:
         return onSubscribe(this, chunk, at, start, end)
       case 10:
@@ -166,26 +170,17 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
     if (this.state !== OPEN || this.doom !== NOT_DOOMED) return
     if (match.noLocal && message.publisher === this) return // [MQTT-3.8.3-3]
     const encoder = this.gateway.encoder
-    const version = this.version
+    const qos = message.qos === 0 || match.qos === 0 ? 0 : 1
     const retain = retained || (match.retainAsPublished && message.retain) // [MQTT-3.3.1-12], [MQTT-3.3.1-13]
-    if (retain || match.identifiers.length > 0) {
-      const qos = message.qos === 0 || match.qos === 0 ? 0 : 1
-      encoder.write(message, version, qos, retain, match.identifiers)
-      this.#post(encoder.buffer, encoder.start, encoder.end, encoder.idOffset)
-    } else if (message.qos > 0 && match.qos > 0) {
-      const template = encoder.templateOf(message, version)
-      this.#post(template.buffer, template.start, template.end, template.idOffset)
-    } else if (version === 4) {
-      if (message.packetStart >= 0) {
-        this.#post(message.buffer, message.packetStart, message.payloadEnd, 0)
-      } else {
-        if (message.mqtt3 === null) encoder.publish4(message)
-        this.#post(message.mqtt3!, message.mqtt3Start, message.mqtt3End, 0)
-      }
-    } else {
-      if (message.mqtt5 === null) encoder.publish5(message)
-      this.#post(message.mqtt5!, message.mqtt5Start, message.mqtt5End, 0)
+    if (!retain && match.identifiers.length === 0) encoder.find(message, this.version, qos)
+    else if (message.count === 1) encoder.write(message, this.version, qos, retain, match.identifiers)
+    else {
+      for (const single of message.singles()) this.deliver(single, match, retained)
+      return
     }
+    if (!this.deliveries.post(encoder.buffer, encoder.start, encoder.end, qos, message.count)) {
+      this.closeSoon(QUOTA_EXCEEDED)
+    } else if (!this.dirty) this.gateway.markDirty(this)
   }
 
   /** Half of what may wait for it waits: retained messages of a new subscription take their time. */
@@ -193,23 +188,19 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
     return this.state === OPEN && this.deliveries.isBusy
   }
 
-  #post(buffer: Uint8Array, start: number, end: number, idOffset: number): void {
-    if (!this.deliveries.post(buffer, start, end, idOffset)) return this.closeSoon(QUOTA_EXCEEDED)
-    if (!this.dirty) this.gateway.markDirty(this)
-  }
-
-  #drain(): void {
+  /** There may be room for what is queued. */
+  drain(): void {
     this.deliveries.drain()
     if (!this.dirty && this.outbox.pending > 0) this.gateway.markDirty(this)
   }
 
-  /** A publish of this client is safe, or has failed. */
-  published(token: number, reason: number): void {
+  /** A publish of this client is safe, or has failed; or all of a run. */
+  published(token: number, reason: number, count: number): void {
     const acknowledgements = this.acknowledgements
     if (acknowledgements === null || this.state !== OPEN) return
     // 3.1.1 cannot say no: not to acknowledge is to close. [MQTT-3.3.5-2]
     if (reason >= 0x80 && this.version === 4) return this.closeSoon(IMPLEMENTATION_SPECIFIC)
-    acknowledgements.settle(token, reason)
+    acknowledgements.settle(token, reason, count)
     if (!this.dirty && acknowledgements.ready) this.gateway.markDirty(this)
   }
 
@@ -228,7 +219,7 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
     if (this.doom !== NOT_DOOMED) return this.close(this.doom)
     if (this.state === CLOSED) return
     this.outbox.flush()
-    if (this.deliveries.waiting && this.outbox.bytes === 0) this.#drain()
+    if (this.deliveries.waiting && this.outbox.bytes === 0) this.drain()
     if ((this.input.blocked & BLOCKED_UNACKNOWLEDGED) === 0) return
     const waiting = this.acknowledgements === null ? 0 : this.acknowledgements.count
     if (waiting < this.gateway.options.receiveMaximum) this.input.unblock(BLOCKED_UNACKNOWLEDGED)
@@ -239,7 +230,7 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
     this.stalledAt = -1
     if (this.state === CLOSED) return
     this.outbox.onWritable()
-    this.#drain()
+    this.drain()
   }
 
   // ── the end ──

@@ -1,10 +1,12 @@
 // A client's deliveries on their way out: straight into the outbox while there is room, into a queue
 // otherwise; at QoS 1 no more unacknowledged than the client has asked for. Order is kept through all of it.
+// A run goes as one as long as there is room for all of it, and packet by packet where there is not.
 //
 //   post ──▶ room and nothing queued? ──▶ outbox ──▶ socket
 //                   no │                    ▲
 //                      ▼                    │ PUBACK, or the socket has taken what it had
 //                    queue ─────────────────┘        full: QoS 0 is dropped, QoS 1 closes (0x97)
+import { packetEnd } from '../../broker/run.ts'
 import type { MqttCounters } from './counters.ts'
 import { Inflight } from './inflight.ts'
 import type { MqttOptions } from './options.ts'
@@ -31,26 +33,24 @@ export class Deliveries {
   }
 
   /**
-   * Sends a PUBLISH, or queues or drops it. `idOffset` is where its packet id belongs, 0 at QoS 0. False if it is a
-   * QoS 1 message for which there is no room at all: the connection must be closed.
+   * Sends `count` PUBLISH packets that lie one behind the other, or queues or drops those for which there is no room, one
+   * by one. False if one of QoS 1 finds no room at all: the connection must be closed.
    */
-  post(buffer: Uint8Array, start: number, end: number, idOffset: number): boolean {
-    const outbox = this.outbox
+  post(buffer: Uint8Array, start: number, end: number, qos: 0 | 1, count: number): boolean {
     const size = end - start
     if (size > this.packetBytesMax) {
+      if (count > 1) return this.#postEach(buffer, start, end, qos)
       this.counters.droppedTooLarge++ // [MQTT-3.1.2-25]
       return true
     }
-    if (this.waiting || !this.#fits(size)) {
-      return this.#enqueue(buffer, start, end, idOffset)
-    }
-    if (idOffset === 0) outbox.push(buffer, start, end)
+    if (this.waiting || !this.#fits(size, count)) return this.#enqueue(buffer, start, end, qos, count)
+    if (qos === 0) this.outbox.push(buffer, start, end)
     else {
       this.inflight ??= new Inflight(this.inflightMax)
-      if (!this.inflight.hasRoom) return this.#enqueue(buffer, start, end, idOffset) // [MQTT-3.3.4-9]
-      outbox.pushWithId(buffer, start, end, idOffset, this.inflight.take())
+      if (this.inflight.room < count) return this.#enqueue(buffer, start, end, qos, count) // [MQTT-3.3.4-9]
+      this.outbox.pushWithIds(buffer, start, end, this.inflight.take(count), count)
     }
-    this.counters.messagesOut++
+    this.counters.messagesOut += count
     return true
   }
 
@@ -77,15 +77,17 @@ export class Deliveries {
     if (queue === null) return
     const outbox = this.outbox
     this.inflight ??= new Inflight(this.inflightMax)
+    const { inflight } = this
     while (queue.count > 0) {
-      const { start, end, idOffset } = queue
-      if (!this.#fits(end - start)) return
-      if (idOffset === 0) outbox.push(queue.buffer, start, end)
-      else {
-        if (!this.inflight.hasRoom) return
-        outbox.pushWithId(queue.buffer, start, end, idOffset, this.inflight.take())
+      const bytesMax = this.options.outboxBytesMax - outbox.bytes
+      if (queue.find(queue.count, bytesMax, inflight.room) === 0) {
+        // A single packet has room in an empty outbox.
+        if (outbox.bytes > 0 || queue.find(1, Number.MAX_SAFE_INTEGER, inflight.room) === 0) return
       }
-      this.counters.messagesOut++
+      const { buffer, start, end, found } = queue
+      if (queue.qos === 0) outbox.push(buffer, start, end)
+      else outbox.pushWithIds(buffer, start, end, inflight.take(found), found)
+      this.counters.messagesOut += found
       queue.shift()
     }
   }
@@ -96,25 +98,35 @@ export class Deliveries {
     this.inflight = null
   }
 
-  /** Whether a packet has room in the outbox: any has when it is empty. */
-  #fits(size: number): boolean {
+  /** Whether packets have room in the outbox: a single one always has when it is empty. */
+  #fits(size: number, count: number): boolean {
     const bytes = this.outbox.bytes
-    return bytes === 0 || bytes + size <= this.options.outboxBytesMax
+    return bytes + size <= this.options.outboxBytesMax || (bytes === 0 && count === 1)
   }
 
-  #enqueue(buffer: Uint8Array, start: number, end: number, idOffset: number): boolean {
+  #postEach(buffer: Uint8Array, start: number, end: number, qos: 0 | 1): boolean {
+    for (let at = start; at < end; ) {
+      const next = packetEnd(buffer, at)
+      if (!this.post(buffer, at, next, qos, 1)) return false
+      at = next
+    }
+    return true
+  }
+
+  #enqueue(buffer: Uint8Array, start: number, end: number, qos: 0 | 1, count: number): boolean {
+    const { queueMax, queueBytesMax } = this.options
     const size = end - start
-    if (idOffset === 0 && !this.#fits(size)) {
-      this.counters.dropped++
+    const { queue } = this
+    const hasRoom = count + (queue?.count ?? 0) <= queueMax && size + (queue?.bytes ?? 0) <= queueBytesMax
+    if (hasRoom && (qos === 1 || this.#fits(size, count))) {
+      this.queue ??= new PacketQueue()
+      this.queue.add(buffer, start, end, count)
+      // A part of a run may have the room that the whole has not.
+      if (count > 1 && this.queue.count === count) this.drain()
       return true
     }
-    this.queue ??= new PacketQueue()
-    const queue = this.queue
-    if (queue.count < this.options.queueMax && queue.bytes + size <= this.options.queueBytesMax) {
-      queue.add(buffer, start, end, idOffset)
-      return true
-    }
-    if (idOffset === 0) {
+    if (count > 1) return this.#postEach(buffer, start, end, qos)
+    if (qos === 0) {
       this.counters.dropped++
       return true
     }

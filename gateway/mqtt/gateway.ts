@@ -3,6 +3,7 @@
 import type { Broker } from '../../broker/broker.ts'
 import { ShoalError } from '../../broker/errors.ts'
 import { MESSAGE_BYTES_MAX } from '../../broker/message.ts'
+import { RunView } from '../../broker/run.ts'
 import type { Timer } from '../../broker/runtime/clock.ts'
 import { Connection } from './connection.ts'
 import { type MqttCounters, newCounters } from './counters.ts'
@@ -24,6 +25,7 @@ export class MqttGateway {
   /** Positions of the packet being read; of no meaning between two packets. */
   readonly header = new Header()
   readonly view = new PublishView()
+  readonly run = new RunView()
   /** Connections with output to write, or to be closed, when the tick ends. */
   dirty: Connection[] = []
   clean: Connection[] = []

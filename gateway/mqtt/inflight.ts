@@ -4,7 +4,8 @@
 //   ids    … 7  8  9 10 11 12 …          acknowledged out of order: 9 (marked)
 //             ▲ first        ▲ next      8 acknowledged: `first` passes 8 and 9
 
-const IDS = 65_535
+/** Ids are 1..IDS. */
+export const IDS = 65_535
 
 export class Inflight {
   /** Most unacknowledged at once, 1..65,535. */
@@ -27,17 +28,19 @@ export class Inflight {
   }
 
   /**
-   * True if another may be sent. One that is never acknowledged lets at most `size` pass it (and never as many as
+   * How many more may be sent. One that is never acknowledged lets at most `size` pass it (and never as many as
    * there are ids).
    */
-  get hasRoom(): boolean {
-    return this.count < this.max && this.next - this.first < Math.min(this.size, IDS)
+  get room(): number {
+    return Math.min(this.max - this.count, this.size - this.next + this.first, IDS - this.next + this.first)
   }
 
-  /** The id of the next message; there must be room. */
-  take(): number {
-    this.count++
-    return (this.next++ % IDS) + 1
+  /** The id of the first of the next `count` messages, of the others those that follow it in the circle; there must be room. */
+  take(count: number): number {
+    const id = (this.next % IDS) + 1
+    this.count += count
+    this.next += count
+    return id
   }
 
   /** False if no message of this id is in flight. */

@@ -17,8 +17,11 @@ export interface PacketSink {
   readonly closed: boolean
   /** True until the first packet, which must be a CONNECT. */
   readonly opening: boolean
-  /** One whole packet: its first byte at `at`, its rest `start..end`; `minimal` if its length is written as it must be. */
-  packet(chunk: Buffer, at: number, start: number, end: number, minimal: boolean): void
+  /**
+   * One whole packet: its first byte at `at`, its rest `start..end`; `minimal` if its length is written as it must be.
+   * Returns where the next begins: it may take whole packets with it that lie behind it before `limit`.
+   */
+  packet(chunk: Buffer, at: number, start: number, end: number, limit: number, minimal: boolean): number
   /** The bytes are no MQTT, or too many; closes. */
   refuse(reason: number): void
   /** All packets have been read, and there will be no more. */
@@ -64,8 +67,7 @@ export class Input {
       } else {
         const end = header.end
         if (end - at > this.packetBytesMax) return sink.refuse(PACKET_TOO_LARGE)
-        sink.packet(chunk, at, header.start, end, header.minimal)
-        at = end
+        at = sink.packet(chunk, at, header.start, end, length, header.minimal)
       }
     }
   }
@@ -123,7 +125,8 @@ export class Input {
     if (assembly.whole) {
       this.assembly = null
       header.read(assembly.buffer, 0, assembly.length)
-      sink.packet(assembly.buffer, 0, header.start, assembly.length, header.minimal)
+      const end = assembly.length
+      sink.packet(assembly.buffer, 0, header.start, end, end, header.minimal)
     }
     return at
   }

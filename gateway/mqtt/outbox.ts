@@ -1,16 +1,18 @@
-// What one client gets in one tick, gathered and written once. Output is kept as runs of bytes that others
-// own; a packet that lies behind the last one only makes its run longer, so that in a fan-out every
+// What one client gets in one tick, gathered and written once. Output is kept as pieces of memory that others
+// own; a packet that lies behind the last one only makes its piece longer, so that in a fan-out every
 // connection writes the same one view of the chunk that the publisher's packets were read into.
 //
-//   runs     slab 3 ├────┤   chunk 7 ├───────────────┤        patches: where ids of QoS 1 are to be written
+//   pieces   slab 3 ├────┤   chunk 7 ├───────────────┤        patches: where ids of QoS 1 are to be written
 //            closed            start ──▲   the open one ▲── end
 //
 // Packets with ids of their own are copied, once, to where they are written from, and patched there.
+import { behindTopic, packetEnd } from '../../broker/run.ts'
 import type { Acknowledgements } from './acknowledgements.ts'
 import { PUBACK_BYTES_MAX } from './acknowledgements.ts'
 import { Backlog } from './backlog.ts'
 import { copyBytes } from './copy.ts'
 import type { Version } from './decode.ts'
+import { IDS } from './inflight.ts'
 import type { Scratch } from './scratch.ts'
 import type { ByteTransport } from './transport.ts'
 
@@ -25,16 +27,16 @@ export class Outbox {
   acknowledgements: Acknowledgements | null = null
   /** Bytes gathered, PUBACKs not counted. */
   pending = 0
-  /** The open run, `start..end` of `buffer`: behind it the next packet may lie. Null if nothing is gathered. */
+  /** The open piece, `start..end` of `buffer`: behind it the next packet may lie. Null if nothing is gathered. */
   buffer: Uint8Array | null = null
   start = 0
   end = 0
-  /** The runs before it: `starts[i]..ends[i]` of `buffers[i]`. */
+  /** The pieces before it: `starts[i]..ends[i]` of `buffers[i]`. */
   buffers: Uint8Array[] = []
   starts: number[] = []
   ends: number[] = []
   closed = 0
-  /** Pairs: a place within the `pending` bytes, and the packet id that belongs there. */
+  /** Triples: where packets of QoS 1 begin within the `pending` bytes, the id of the first, and how many they are. */
   patches: number[] = []
   patched = 0
   /** What waits for the socket; null until it once had to. */
@@ -55,7 +57,7 @@ export class Outbox {
     if (this.buffer === buffer && this.end === start) {
       this.end = end
     } else {
-      if (this.buffer !== null) this.#closeRun(this.buffer)
+      if (this.buffer !== null) this.#closePiece(this.buffer)
       this.buffer = buffer
       this.start = start
       this.end = end
@@ -64,10 +66,11 @@ export class Outbox {
     if (this.pending >= FLUSH_BYTES) this.flush()
   }
 
-  /** Adds a packet whose packet id, `idOffset` from its start, is to be `id`. */
-  pushWithId(buffer: Uint8Array, start: number, end: number, idOffset: number, id: number): void {
-    this.patches[this.patched++] = this.pending + idOffset
+  /** Adds `count` PUBLISH packets of QoS 1 whose ids are to be `id` and those that follow it in the circle. */
+  pushWithIds(buffer: Uint8Array, start: number, end: number, id: number, count: number): void {
+    this.patches[this.patched++] = this.pending
     this.patches[this.patched++] = id
+    this.patches[this.patched++] = count
     this.push(buffer, start, end)
   }
 
@@ -121,7 +124,7 @@ export class Outbox {
     this.acknowledgements = null
   }
 
-  /** Copies PUBACKs and runs to `target`, and patches ids. Returns how many bytes that is. */
+  /** Copies PUBACKs and pieces to `target`, and patches ids. Returns how many bytes that is. */
   #gather(target: Uint8Array, at: number): number {
     let next = at
     if (this.acknowledgements !== null) next = this.acknowledgements.write(target, next, this.version)
@@ -130,16 +133,13 @@ export class Outbox {
       next = copyBytes(target, next, this.buffers[i]!, this.starts[i]!, this.ends[i]!)
     }
     if (this.buffer !== null) next = copyBytes(target, next, this.buffer, this.start, this.end)
-    for (let i = 0; i < this.patched; i += 2) {
-      const place = base + this.patches[i]!
-      const id = this.patches[i + 1]!
-      target[place] = id >> 8
-      target[place + 1] = id & 0xff
+    for (let i = 0; i < this.patched; i += 3) {
+      writeIds(target, base + this.patches[i]!, this.patches[i + 1]!, this.patches[i + 2]!)
     }
     return next - at
   }
 
-  #closeRun(buffer: Uint8Array): void {
+  #closePiece(buffer: Uint8Array): void {
     this.buffers[this.closed] = buffer
     this.starts[this.closed] = this.start
     this.ends[this.closed] = this.end
@@ -148,10 +148,23 @@ export class Outbox {
 
   #clear(): void {
     this.buffer = null
-    // The memory of runs is not kept alive by a list that is only longer than it now needs to be.
+    // The memory of pieces is not kept alive by a list that is only longer than it now needs to be.
     for (let i = 0; i < this.closed; i++) this.buffers[i] = this.scratch.buffer
     this.closed = 0
     this.pending = 0
     this.patched = 0
+  }
+}
+
+/** Writes ids into `count` PUBLISH packets of QoS 1 that lie one behind the other from `at` on. */
+function writeIds(target: Uint8Array, at: number, first: number, count: number): void {
+  let id = first
+  let packet = at
+  for (let left = count; left > 0; left--) {
+    const place = behindTopic(target, packet)
+    target[place] = id >> 8
+    target[place + 1] = id & 0xff
+    id = id === IDS ? 1 : id + 1
+    if (left > 1) packet = packetEnd(target, packet)
   }
 }

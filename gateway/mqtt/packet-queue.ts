@@ -1,21 +1,19 @@
-// Packets that wait for room in a client's in-flight window or outbox, oldest first, in memory of their
-// own: copied into blocks one behind the other, so that they leave as they came, many as one run of bytes.
+// PUBLISH packets that wait for room in a client's in-flight window or outbox, oldest first, in memory of their
+// own: copied into blocks one behind the other, so that they leave as they came, many as one row of bytes. Where
+// one ends and the next begins is read from the packets themselves.
 //
 //   first block ──▶ ┌ a ┬ b ┬──── c ────┬ d ┐ ──▶ ┌ e ┬ f ┬          ┐ ◀── last block
-//                   gone ▲ start                            ▲ used
+//                   gone ▲ start    ▲ end: b and c have room    ▲ used
+import { packetEnd } from '../../broker/run.ts'
 import { copyBytes } from './copy.ts'
 
 const BLOCK_BYTES = 16_384
-/** Packets of a block at most. */
-const BLOCK_PACKETS = 256
+const QOS = 0x06
 
-/** Memory of packets and, for each, where it ends and where its packet id stands. Never written to twice. */
+/** Memory of packets. Never written to twice. */
 class Block {
   readonly buffer: Buffer
-  readonly ends = new Uint32Array(BLOCK_PACKETS)
-  readonly idOffsets = new Uint32Array(BLOCK_PACKETS)
   used = 0
-  count = 0
   next: Block | null = null
 
   constructor(bytes: number) {
@@ -27,60 +25,69 @@ export class PacketQueue {
   /** Packets that wait, and their bytes. */
   count = 0
   bytes = 0
-  /** Where the oldest packet begins in its block. */
+  /** The row that `find` found: packets of one QoS, the oldest first, at `start..end` of `buffer`. */
+  qos: 0 | 1 = 0
+  found = 0
   start = 0
+  end = 0
   #first = new Block(BLOCK_BYTES)
   #last = this.#first
-  /** The oldest packet's place in its block. */
-  #place = 0
 
-  /** Copies a packet in. `idOffset` is where its packet id stands, 0 if it has none. */
-  add(buffer: Uint8Array, start: number, end: number, idOffset: number): void {
+  /** Copies `count` packets in, which lie one behind the other. */
+  add(buffer: Uint8Array, start: number, end: number, count: number): void {
     const length = end - start
     let block = this.#last
-    if (block.used + length > block.buffer.length || block.count === BLOCK_PACKETS) {
+    if (block.used + length > block.buffer.length) {
       block = new Block(Math.max(length, BLOCK_BYTES))
       this.#last.next = block
       this.#last = block
       this.#skip()
     }
     block.used = copyBytes(block.buffer, block.used, buffer, start, end)
-    block.ends[block.count] = block.used
-    block.idOffsets[block.count] = idOffset
-    block.count++
-    this.count++
+    this.count += count
     this.bytes += length
   }
 
-  /** The oldest packet: its memory, where it ends, and where its packet id stands. There must be one. */
   get buffer(): Buffer {
     return this.#first.buffer
   }
 
-  get end(): number {
-    return this.#first.ends[this.#place]!
+  /**
+   * Finds the oldest packets, at most `countMax`, as many as lie together, have the QoS of the first, and take at most
+   * `bytesMax` bytes and, at QoS 1, `idsMax` ids. Returns how many.
+   */
+  find(countMax: number, bytesMax: number, idsMax: number): number {
+    const { buffer, used } = this.#first
+    const qos = this.start < used ? buffer[this.start]! & QOS : 0
+    const most = qos === 0 ? countMax : Math.min(idsMax, countMax)
+    const limit = Math.min(used, this.start + bytesMax)
+    this.qos = qos === 0 ? 0 : 1
+    this.found = 0
+    this.end = this.start
+    while (this.found < most && this.end < limit && (buffer[this.end]! & QOS) === qos) {
+      const end = packetEnd(buffer, this.end)
+      if (end > limit) break
+      this.end = end
+      this.found++
+    }
+    return this.found
   }
 
-  get idOffset(): number {
-    return this.#first.idOffsets[this.#place]!
-  }
-
-  /** Forgets the oldest packet; its bytes stay as they are for those who hold them. */
+  /** Forgets what `find` found; its bytes stay as they are for those who hold them. */
   shift(): void {
-    const end = this.end
-    this.count--
-    this.bytes -= end - this.start
-    this.start = end
-    this.#place++
+    this.count -= this.found
+    this.bytes -= this.end - this.start
+    this.start = this.end
+    this.found = 0
     this.#skip()
   }
 
   /** Leaves a block that has been read and will not be added to. */
   #skip(): void {
-    const { next } = this.#first
-    if (next === null || this.#place < this.#first.count) return
+    const { next, used } = this.#first
+    if (next === null || this.start < used) return
     this.#first = next
-    this.#place = 0
     this.start = 0
+    this.end = 0
   }
 }

@@ -1,76 +1,113 @@
-// PUBLISH from a client: made a message in place, handed to the broker, acknowledged when the broker says so.
+// PUBLISH from a client: made a message in place, one with those behind it that are like it (a run), handed to the
+// broker, acknowledged when the broker says so.
 // Source: MQTT 5.0, 3.3 and 4.3; MQTT 3.1.1 likewise.
 import { Message } from '../../broker/message.ts'
+import { behindTopic, packetEnd, RUN_BYTES_MAX, RUN_MESSAGES_MAX } from '../../broker/run.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import type { Connection } from './connection.ts'
+import { packetId } from './decode.ts'
+import type { MqttGateway } from './gateway.ts'
 import { QOS_NOT_SUPPORTED, RECEIVE_MAXIMUM_EXCEEDED, SUCCESS } from './reason-codes.ts'
 import { BLOCKED_CONGESTION, BLOCKED_UNACKNOWLEDGED } from './state.ts'
 import { TopicCache } from './topic-cache.ts'
 
 const RETAIN_OR_DUP = 0x09
+/** First byte and length of a packet that may be the first of a run. */
+const RUN_HEADER_BYTES_MAX = 3
 
-/** A whole PUBLISH: its first byte at `at`, its rest `start..end`; its length took no more bytes than it must. */
+/**
+ * A whole PUBLISH: its first byte at `at`, its rest `start..end`; its length took no more bytes than it must. Those that
+ * lie behind it before `limit` and make a run with it are taken with it. Returns where the next packet begins.
+ */
 export function onPublish(
   connection: Connection,
   chunk: Buffer,
   at: number,
   start: number,
-  end: number
-): void {
+  end: number,
+  limit: number
+): number {
   const { gateway, version } = connection
   const view = gateway.view
   const first = chunk[at]!
   const reason = view.read(chunk, first, start, end, version)
-  if (reason !== SUCCESS) return connection.refuse(reason)
+  if (reason !== SUCCESS) return refused(connection, reason, end)
   // v5 was told Maximum QoS 1: [MQTT-3.2.2-11]. 3.1.1 cannot be told; an exchange that would not be exactly once is
   // refused rather than begun.
-  if (view.qos === 2) return connection.refuse(QOS_NOT_SUPPORTED)
+  if (view.qos === 2) return refused(connection, QOS_NOT_SUPPORTED, end)
   connection.topics ??= new TopicCache(gateway.broker)
   const topic = connection.topics.find(chunk, view.topicStart, view.topicEnd)
-  if (topic === null) return connection.refuse(connection.topics.reason)
+  if (topic === null) return refused(connection, connection.topics.reason, end)
 
+  let room = RUN_MESSAGES_MAX
+  if (view.qos === 1) {
+    room = receiveRoom(connection)
+    if (room === 0) return refused(connection, RECEIVE_MAXIMUM_EXCEEDED, end) // MQTT 5.0, 4.9
+  }
   const message = new Message(topic, chunk, view.payloadStart, end, view.qos === 0 ? 0 : 1, view.retain)
   message.publisher = connection
-  if (view.propertiesEnd > view.propertiesStart) {
-    message.properties = chunk.subarray(view.propertiesStart, view.propertiesEnd)
-  }
-  gateway.counters.messagesIn++
-  if (view.qos === 0) {
-    if (!view.retain) shareBytes(message, chunk, at, end, version)
-    if (!gateway.broker.publish(message)) congested(connection)
-    return
-  }
-
-  connection.acknowledgements ??= new Acknowledgements()
-  connection.outbox.acknowledgements = connection.acknowledgements
-  const { acknowledgements } = connection
-  const { receiveMaximum } = gateway.options
-  if (acknowledgements.count >= receiveMaximum) {
-    // Only what is not safe yet counts against the client: what is, is acknowledged first.
-    connection.outbox.flush()
-    if (acknowledgements.count >= receiveMaximum) return connection.refuse(RECEIVE_MAXIMUM_EXCEEDED) // MQTT 5.0, 4.9
-  }
-  message.receipt = connection
-  message.token = acknowledgements.open(view.id)
+  const hasProperties = view.propertiesEnd > view.propertiesStart
+  if (hasProperties) message.properties = chunk.subarray(view.propertiesStart, view.propertiesEnd)
   if ((first & RETAIN_OR_DUP) === 0) {
-    const template = version === 4 ? gateway.encoder.template4 : gateway.encoder.template5
-    template.set(message, chunk, at, end, view.topicEnd - at)
+    message.packetVersion = version
+    message.packetStart = at
+    if (chunk[end] === first && !hasProperties && start - at <= RUN_HEADER_BYTES_MAX) {
+      extend(gateway, message, limit, Math.min(room, RUN_MESSAGES_MAX))
+    }
   }
+  gateway.counters.messagesIn += message.count
+  if (view.qos === 1) awaitReceipt(connection, message, view.id, end)
   if (!gateway.broker.publish(message)) congested(connection)
-  if (version === 5 || acknowledgements.count < receiveMaximum) return
-  connection.outbox.flush()
-  if (acknowledgements.count >= receiveMaximum) connection.input.block(BLOCKED_UNACKNOWLEDGED)
+  if (view.qos === 1 && version === 4) pauseIfFull(connection)
+  return message.payloadEnd
 }
 
-/** Subscribers of the publisher's own version get the very bytes that were read. */
-function shareBytes(message: Message, chunk: Buffer, at: number, end: number, version: number): void {
-  if (version === 4) {
-    message.packetStart = at
-  } else {
-    message.mqtt5 = chunk
-    message.mqtt5Start = at
-    message.mqtt5End = end
+/** Makes it a run of the packets behind it that are like it, `countMax` messages at most. */
+function extend(gateway: MqttGateway, message: Message, limit: number, countMax: number): void {
+  const { run, options } = gateway
+  const { buffer, packetStart, payloadEnd, topic, packetVersion } = message
+  const most = Math.min(limit, packetStart + RUN_BYTES_MAX)
+  const version = packetVersion === 5 ? 5 : 4
+  const head = buffer[packetStart]!
+  run.read(buffer, payloadEnd, most, head, topic.bytes, version, countMax - 1, options.packetBytesMax)
+  if (run.count === 0) return
+  message.count += run.count
+  message.payloadEnd = run.end
+}
+
+/** How many publishes of QoS 1 may still come unacknowledged. Only what is not safe yet counts: what is, is acknowledged first. */
+function receiveRoom(connection: Connection): number {
+  const { receiveMaximum } = connection.gateway.options
+  connection.acknowledgements ??= new Acknowledgements()
+  const { acknowledgements, outbox } = connection
+  outbox.acknowledgements = acknowledgements
+  if (acknowledgements.count >= receiveMaximum) outbox.flush()
+  return Math.max(0, receiveMaximum - acknowledgements.count)
+}
+
+/** The id of a message, or of the first of a run, is `id`; the others are in the packets from `next` on. */
+function awaitReceipt(connection: Connection, message: Message, id: number, next: number): void {
+  const acknowledgements = connection.acknowledgements!
+  message.receipt = connection
+  message.token = acknowledgements.open(id)
+  const { buffer, payloadEnd } = message
+  for (let at = next; at < payloadEnd; at = packetEnd(buffer, at)) {
+    acknowledgements.open(packetId(buffer, behindTopic(buffer, at)))
   }
+}
+
+/** A client of 3.1.1 knows no Receive Maximum: it is read no further until there is room. */
+function pauseIfFull(connection: Connection): void {
+  const { acknowledgements, outbox, input, gateway } = connection
+  const { receiveMaximum } = gateway.options
+  if (acknowledgements === null || acknowledgements.count < receiveMaximum) return
+  outbox.flush()
+  if (acknowledgements.count >= receiveMaximum) input.block(BLOCKED_UNACKNOWLEDGED)
+}
+
+function refused(connection: Connection, reason: number, end: number): number {
+  connection.refuse(reason)
+  return end
 }
 
 function congested(connection: Connection): void {

@@ -27,4 +27,9 @@ export class Slab {
     this.start = this.next
     this.next += bytes
   }
+
+  /** The last `take` needed less: its bytes end at `end`. */
+  endAt(end: number): void {
+    if (this.buffer === this.current) this.next = end
+  }
 }

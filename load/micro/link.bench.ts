@@ -1,6 +1,7 @@
 // The data plane of a link, without sockets: a message of 64 bytes to a frame, and back.
 import { Writable } from 'node:stream'
-import { DataReceiver, DataSender } from '../../broker/link/data.ts'
+import { DataReceiver } from '../../broker/link/data-receiver.ts'
+import { DataSender } from '../../broker/link/data-sender.ts'
 import { FRAME } from '../../broker/link/frame.ts'
 import type { DataHandlers } from '../../broker/link/handlers.ts'
 import { Reader } from '../../broker/link/reader.ts'
@@ -110,7 +111,7 @@ function readerOf(topics: ReadonlyMap<string, TopicName>): Reader {
     {
       frame(type, buffer, start, end) {
         if (type === FRAME.DEFINE_TOPIC) receiver.defineTopic(buffer, start, end)
-        else last = receiver.message(buffer, start, end, type === FRAME.DELIVER)
+        else last = receiver.message(type, buffer, start, end)
         if (last !== null && last.payloadEnd - last.payloadStart !== 64)
           throw new Error('not the message that was sent')
       }

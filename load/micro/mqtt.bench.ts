@@ -81,10 +81,7 @@ function encodeBench(version: Version): Bench {
       const encoder = new Encoder()
       const message = new Message(topic, Buffer.alloc(64, 'x'), 0, 64, 0, false)
       return times => {
-        for (let i = 0; i < times; i++) {
-          if (version === 4) encoder.publish4(message)
-          else encoder.publish5(message)
-        }
+        for (let i = 0; i < times; i++) encoder.write(message, version, 0, false, [])
         return encoder.end
       }
     }
@@ -97,14 +94,13 @@ function outboxBench(qos: 0 | 1): Bench {
     make() {
       const chunk = chunkOf(qos, 4)
       const bytes = chunk.length / PACKETS
-      const idOffset = 2 + 2 + topic.bytes.length
       const sink = new Sink()
       const outbox = new Outbox(sink, new Scratch())
       return times => {
         for (let i = 0; i < times; i++) {
           const start = (i % PACKETS) * bytes
           if (qos === 0) outbox.push(chunk, start, start + bytes)
-          else outbox.pushWithId(chunk, start, start + bytes, idOffset, (i & 0xffff) + 1)
+          else outbox.pushWithIds(chunk, start, start + bytes, (i & 0xffff) + 1, 1)
           if (i % 64 === 63) outbox.flush()
         }
         return sink.bytes

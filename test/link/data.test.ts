@@ -3,7 +3,8 @@ import { Duplex } from 'node:stream'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Acks } from '../../broker/link/acks.ts'
-import { DataReceiver, DataSender } from '../../broker/link/data.ts'
+import { DataReceiver } from '../../broker/link/data-receiver.ts'
+import { DataSender } from '../../broker/link/data-sender.ts'
 import { FRAME } from '../../broker/link/frame.ts'
 import { Reader } from '../../broker/link/reader.ts'
 import { Writer } from '../../broker/link/writer.ts'
@@ -49,7 +50,7 @@ function pair(topicsMax = 4): {
             acks.push({ origin: origin.instance, first, last, reason })
           })
         } else if (type === FRAME.DELIVER_ACK) acks.push(receiver.deliverAck(buffer, start, end))
-        else got.push(receiver.message(buffer, start, end, type === FRAME.DELIVER))
+        else got.push(receiver.message(type, buffer, start, end))
       }
     },
     2 ** 24 - 1

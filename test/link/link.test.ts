@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { ShoalError } from '../../broker/errors.ts'
-import { FRAME } from '../../broker/link/frame.ts'
+import { FRAME, PROTOCOL_VERSION } from '../../broker/link/frame.ts'
 import { createLink, type Link } from '../../broker/link/index.ts'
 import { Simulation } from '../simulation/simulation.ts'
 import {
@@ -323,7 +323,7 @@ test('another protocol version is refused, whatever else it says', async () => {
   stream.write(frame(FRAME.HELLO, `${Buffer.from('shoal').toString('hex')}63ffff`))
   await assert.rejects(during(simulationOf(stream), link), {
     code: 'PEER_REFUSED',
-    fields: { reason: 'protocol version', ours: 1, theirs: 99, peer: null, by: 'us' }
+    fields: { reason: 'protocol version', ours: PROTOCOL_VERSION, theirs: 99, peer: null, by: 'us' }
   })
 })
 
@@ -332,7 +332,7 @@ test('nothing but a hello is accepted first, and a stranger that says nothing is
     frame(FRAME.REQUEST, '0101'),
     frame(FRAME.READY),
     frame(FRAME.HELLO, '00'),
-    frame(FRAME.HELLO, `${Buffer.from('shoal').toString('hex')}0180`),
+    frame(FRAME.HELLO, `${Buffer.from('shoal').toString('hex')}0${PROTOCOL_VERSION}80`),
     Buffer.from('GET / HTTP/1.1\r\n\r\n'),
     Buffer.from([0xff, 0xff, 0xff, FRAME.HELLO])
   ]) {

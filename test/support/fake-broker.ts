@@ -3,7 +3,7 @@
 // slow or failing subscribes. Every list that a test may ask about is a plain field.
 import type { Broker, BrokerStatus, ClientHolder } from '../../broker/broker.ts'
 import { ShoalError } from '../../broker/errors.ts'
-import type { Message, TopicName } from '../../broker/message.ts'
+import type { Message, Receipt, TopicName } from '../../broker/message.ts'
 import type { Clock } from '../../broker/runtime/clock.ts'
 import { type Log, silentLog } from '../../broker/runtime/log.ts'
 import {
@@ -75,7 +75,7 @@ export class FakeBroker implements Broker {
   record = true
 
   readonly published: Message[] = []
-  readonly receipts: { message: Message; reason: number }[] = []
+  readonly receipts: { message: Message; receipt: Receipt; token: number; reason: number }[] = []
   readonly subscriptions = new Map<string, Map<Subscriber, Subscription>>()
   readonly retained = new Map<string, Message>()
   readonly holders = new Map<string, ClientHolder>()
@@ -111,9 +111,10 @@ export class FakeBroker implements Broker {
   publish(message: Message): boolean {
     const topic = message.topic as FakeTopic
     if (topic.version !== this.#version) this.#match(topic)
-    if (this.record) this.published.push(message)
-    message.epoch = 1
-    message.offset = ++topic.offset
+    message.place(1, topic.offset + 1)
+    topic.offset += message.count
+    const singles = message.count > 1 ? message.singles() : [message]
+    if (this.record) this.published.push(...singles)
     if (message.retain) {
       if (message.isEmpty) this.retained.delete(topic.name)
       else this.retained.set(topic.name, message.detached())
@@ -122,12 +123,18 @@ export class FakeBroker implements Broker {
     for (let i = 0; i < matches.length; i++) {
       const match = matches[i]!
       if (match.noLocal && match.subscriber === message.publisher) continue
-      match.subscriber.deliver(message, match, false)
+      for (const each of match.subscriber.takesRuns === true ? [message] : singles) {
+        match.subscriber.deliver(each, match, false)
+      }
     }
     if (message.qos > 0 && message.receipt !== null) {
       const reason = this.reason ?? (matches.length === 0 ? 0x10 : 0)
-      if (this.holdReceipts) this.receipts.push({ message, reason })
-      else message.receipt.published(message.token, reason)
+      const { receipt, token, count } = message
+      if (!this.holdReceipts) receipt.published(token, reason, count)
+      else {
+        for (const [i, each] of singles.entries())
+          this.receipts.push({ message: each, receipt, token: token + i, reason })
+      }
     }
     return !this.congested
   }
@@ -146,7 +153,7 @@ export class FakeBroker implements Broker {
   /** Settles the held receipt at `index`. */
   settle(index = 0): void {
     const [held] = this.receipts.splice(index, 1)
-    held?.message.receipt?.published(held.message.token, held.reason)
+    held?.receipt.published(held.token, held.reason, 1)
   }
 
   /** Lets the held subscribes go on. */

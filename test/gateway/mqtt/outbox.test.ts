@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { behindTopic, packetEnd } from '../../../broker/run.ts'
 import { Acknowledgements } from '../../../gateway/mqtt/acknowledgements.ts'
 import { Outbox } from '../../../gateway/mqtt/outbox.ts'
 import { Scratch } from '../../../gateway/mqtt/scratch.ts'
 import type { ByteTransport } from '../../../gateway/mqtt/transport.ts'
+import { packetsOf } from '../../support/runs.ts'
 
 /** Looks at the bytes it is given as late as a socket may: at once if it takes them, else when it takes them. */
 class LateTransport implements ByteTransport {
@@ -32,7 +34,7 @@ class LateTransport implements ByteTransport {
 }
 
 type Step =
-  | { do: 'push' | 'pushWithId'; client: number; at: number; length: number }
+  | { do: 'push' | 'pushWithIds'; client: number; at: number; length: number }
   | { do: 'flush' | 'stick' | 'take' | 'acknowledge'; client: number }
 
 const client = fc.integer({ min: 0, max: 2 })
@@ -40,7 +42,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
-      do: fc.constantFrom('push' as const, 'pushWithId' as const),
+      do: fc.constantFrom('push' as const, 'pushWithIds' as const),
       client,
       at: fc.nat(60),
       length: fc.integer({ min: 4, max: 90 })
@@ -66,6 +68,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 test('each client gets its bytes, its ids in them, whatever its network and the others do', () => {
   const chunk = Buffer.from(Array.from({ length: 100_000 }, (_, i) => i % 251))
+  // Packets of QoS 1 are taken from rows of such, whose payloads go up in length.
+  const rows = packetsOf(
+    't',
+    Array.from({ length: 60 }, (_, i) => 'x'.repeat(i * 3)),
+    1,
+    4
+  )
+  const ends = [0]
+  while (ends.at(-1)! < rows.length) ends.push(packetEnd(rows, ends.at(-1)!))
+  const before = Buffer.from(rows)
   fc.assert(
     fc.property(fc.array(step, { maxLength: 150 }), steps => {
       const scratch = new Scratch()
@@ -74,26 +86,33 @@ test('each client gets its bytes, its ids in them, whatever its network and the 
         const outbox = new Outbox(transport, scratch)
         const acknowledgements = new Acknowledgements()
         outbox.acknowledgements = acknowledgements
-        return { transport, outbox, acknowledgements, place: 0, id: 0, packets: [] as Buffer[], acks: 0 }
+        return { transport, outbox, acknowledgements, place: 0, id: 65_500, packets: [] as Buffer[], acks: 0 }
       })
       for (const step of steps) {
         const client = clients[step.client]!
         const { outbox, transport } = client
         switch (step.do) {
-          case 'push':
-          case 'pushWithId': {
+          case 'pushWithIds': {
+            const first = step.at % 60
+            const count = 1 + (step.length % (60 - first))
+            const [start, end] = [ends[first]!, ends[first + count]!]
+            const packets = Buffer.from(rows.subarray(start, end))
+            for (let i = 0; i < count; i++) {
+              const at = behindTopic(rows, ends[first + i]!) - start
+              packets.writeUInt16BE(((client.id + i) % 65_535) + 1, at)
+            }
+            outbox.pushWithIds(rows, start, end, client.id + 1, count)
+            client.id = (client.id + count) % 65_535
+            client.packets.push(packets)
+            break
+          }
+          case 'push': {
             // Half of the packets lie behind the last one.
             const start = step.at < 30 && client.place + step.length < chunk.length ? client.place : step.at
             const end = start + step.length
             client.place = end
-            const packet = Buffer.from(chunk.subarray(start, end))
-            if (step.do === 'pushWithId') {
-              packet.writeUInt16BE(++client.id, 2)
-              outbox.pushWithId(chunk, start, end, 2, client.id)
-            } else {
-              outbox.push(chunk, start, end)
-            }
-            client.packets.push(packet)
+            outbox.push(chunk, start, end)
+            client.packets.push(Buffer.from(chunk.subarray(start, end)))
             break
           }
           case 'flush':
@@ -108,7 +127,7 @@ test('each client gets its bytes, its ids in them, whatever its network and the 
             outbox.onWritable()
             break
           case 'acknowledge':
-            client.acknowledgements.settle(client.acknowledgements.open(0xabcd), 0)
+            client.acknowledgements.settle(client.acknowledgements.open(0xabcd), 0, 1)
             client.acks++
             break
         }
@@ -126,6 +145,7 @@ test('each client gets its bytes, its ids in them, whatever its network and the 
         chunk.every((byte, i) => byte === i % 251),
         'what is shared is never written to'
       )
+      assert.deepEqual(rows, before)
     }),
     { numRuns: 300 }
   )

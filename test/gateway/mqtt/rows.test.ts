@@ -7,6 +7,7 @@ import { Backlog } from '../../../gateway/mqtt/backlog.ts'
 import { Inflight } from '../../../gateway/mqtt/inflight.ts'
 import { PacketQueue } from '../../../gateway/mqtt/packet-queue.ts'
 import { Slab } from '../../../gateway/mqtt/slab.ts'
+import { packetsOf } from '../../support/runs.ts'
 
 test('ids in flight are those that were taken and not acknowledged, in whatever order that is done', () => {
   const step = fc.oneof(fc.constant('take' as const), fc.nat(70_000), fc.constant('oldest' as const))
@@ -22,8 +23,8 @@ test('ids in flight are those that were taken and not acknowledged, in whatever 
         const model: number[] = []
         for (const step of steps) {
           if (step === 'take') {
-            if (!inflight.hasRoom) continue
-            const id = inflight.take()
+            if (inflight.room === 0) continue
+            const id = inflight.take(1)
             assert.ok(id >= 1 && id <= 65_535 && !model.includes(id))
             model.push(id)
           } else {
@@ -37,7 +38,7 @@ test('ids in flight are those that were taken and not acknowledged, in whatever 
           assert.ok(model.length <= max)
         }
         while (model.length > 0) assert.ok(inflight.acknowledge(model.pop()!))
-        assert.ok(inflight.hasRoom)
+        assert.ok(inflight.room > 0)
       }
     )
   )
@@ -45,11 +46,11 @@ test('ids in flight are those that were taken and not acknowledged, in whatever 
 
 test('a window of all ids goes round without giving one twice', () => {
   const inflight = new Inflight(65_535)
-  const first = Array.from({ length: 65_535 }, () => inflight.take())
+  const first = Array.from({ length: 65_535 }, () => inflight.take(1))
   assert.equal(new Set(first).size, 65_535)
-  assert.equal(inflight.hasRoom, false)
+  assert.equal(inflight.room, 0)
   assert.ok(inflight.acknowledge(1))
-  assert.equal(inflight.take(), 1)
+  assert.equal(inflight.take(1), 1)
 })
 
 test('PUBACKs leave in the order of their PUBLISHes, whatever the order they are settled in', () => {
@@ -62,8 +63,8 @@ test('PUBACKs leave in the order of their PUBLISHes, whatever the order they are
       let at = 0
       const settled = new Set<number>()
       order.forEach((token, i) => {
-        acknowledgements.settle(token, 0)
-        acknowledgements.settle(token, 0x80) // the second time does nothing
+        acknowledgements.settle(token, 0, 1)
+        acknowledgements.settle(token, 0x80, 1) // the second time does nothing
         settled.add(token)
         if (i % every === 0) at = acknowledgements.write(target, at, 5)
         let run = 0
@@ -84,35 +85,51 @@ test('a reason other than success is told to v5 only', () => {
     [5, '4003000710']
   ] as const) {
     const acknowledgements = new Acknowledgements()
-    acknowledgements.settle(acknowledgements.open(7), 0x10)
+    acknowledgements.settle(acknowledgements.open(7), 0x10, 1)
     const end = acknowledgements.write(target, 0, version)
     assert.equal(target.subarray(0, end).toString('hex'), hex)
   }
 })
 
-test('packets leave a queue as they came in, and large ones too', () => {
-  const packet = fc.tuple(fc.uint8Array({ minLength: 2, maxLength: 30 }), fc.integer({ min: 1, max: 3000 }))
+test('packets leave a queue as they came in, as many at once as there is room for, and large ones too', () => {
+  const row = fc.record({
+    qos: fc.constantFrom<0 | 1>(0, 1),
+    sizes: fc.array(fc.oneof(fc.nat(40), fc.nat(20_000)), { minLength: 1, maxLength: 5 })
+  })
+  const room = fc.record({ countMax: fc.nat(9), bytesMax: fc.nat(30_000), idsMax: fc.nat(6) })
   fc.assert(
-    fc.property(fc.array(fc.oneof(packet, fc.constant(null)), { maxLength: 200 }), steps => {
+    fc.property(fc.array(fc.oneof(row, room), { maxLength: 100 }), steps => {
       const queue = new PacketQueue()
-      const model: Buffer[] = []
+      const model: { bytes: Buffer; qos: 0 | 1 }[] = []
       for (const step of steps) {
-        if (step === null) {
-          if (model.length === 0) continue
-          const expected = model.shift()!
-          assert.deepEqual(queue.buffer.subarray(queue.start, queue.end), expected)
-          assert.equal(queue.idOffset, expected.length % 5)
-          queue.shift()
+        if ('sizes' in step) {
+          const { qos, sizes } = step
+          const packets = sizes.map(size => packetsOf('t', [Buffer.alloc(size, size)], qos, 4))
+          const bytes = Buffer.concat([Buffer.from('..'), ...packets])
+          queue.add(bytes, 2, bytes.length, packets.length)
+          model.push(...packets.map(packet => ({ bytes: packet, qos })))
         } else {
-          const bytes = Buffer.concat(Array(step[1]).fill(Buffer.from(step[0])))
-          model.push(bytes)
-          queue.add(Buffer.concat([Buffer.from('..'), bytes]), 2, 2 + bytes.length, bytes.length % 5)
+          const found = queue.find(step.countMax, step.bytesMax, step.idsMax)
+          const taken = model.splice(0, found)
+          const bytes = Buffer.concat(taken.map(({ bytes }) => bytes))
+          assert.ok(found <= step.countMax && bytes.length <= step.bytesMax)
+          assert.ok(taken.every(({ qos }) => qos === taken[0]?.qos))
+          assert.ok(taken[0]?.qos !== 1 || found <= step.idsMax)
+          if (found > 0) assert.equal(queue.qos, taken[0]?.qos)
+          assert.deepEqual(queue.buffer.subarray(queue.start, queue.end), bytes)
+          queue.shift()
         }
         assert.equal(queue.count, model.length)
         assert.equal(
           queue.bytes,
-          model.reduce((sum, bytes) => sum + bytes.length, 0)
+          model.reduce((sum, { bytes }) => sum + bytes.length, 0)
         )
+      }
+      while (model.length > 0) {
+        const taken = queue.find(1, Number.MAX_SAFE_INTEGER, 1)
+        assert.equal(taken, 1, 'with room there is always a next')
+        assert.deepEqual(queue.buffer.subarray(queue.start, queue.end), model.shift()?.bytes)
+        queue.shift()
       }
     }),
     { numRuns: 50 }
