@@ -37,10 +37,17 @@ export class Refusals {
   }
 }
 
-function reasonOf({ code, fields }: ShoalError): string | null {
+function reasonOf({ code, fields, cause }: ShoalError): string | null {
   if (code === 'PEER_REFUSED') return ORDINARY.has(fields['reason']) ? null : String(fields['reason'])
+  if (code === 'PEER_GONE') return tlsReasonOf(cause)
   if (code !== 'FRAME_INVALID' && code !== 'FRAME_TOO_LARGE') return null
   const bytes = fields['bytes']
   const isTls = code === 'FRAME_TOO_LARGE' && typeof bytes === 'number' && TLS_RECORDS.has(bytes & 0xffff)
   return isTls ? 'it speaks TLS, and this node has none' : 'what it sends is no link'
+}
+
+/** The far side of TLS tells what it thinks of our certificate only when the connection is open here. */
+function tlsReasonOf(cause: unknown): string | null {
+  const isTls = cause instanceof Error && 'code' in cause && String(cause.code).startsWith('ERR_SSL')
+  return isTls ? `TLS: ${cause.message}` : null
 }

@@ -2,13 +2,16 @@
 // touches any of them, so that all else runs in a simulation as it runs here.
 import { randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import type { Clock, Timer } from './clock.ts'
+import { LimitedLog } from './limited-log.ts'
 import { type Log, silentLog } from './log.ts'
 import type { Address, DatagramSocket, Listener, Network } from './network.ts'
 import type { Random } from './random.ts'
 import type { Runtime } from './runtime.ts'
+import type { TlsCredentials } from './tls-credentials.ts'
 
 /** The longest delay that setTimeout takes; a longer one is waited for in several steps. */
 const TIMEOUT_MS_MAX = 0x7fff_ffff
@@ -24,10 +27,30 @@ const STREAM_OPTIONS = {
   keepAliveInitialDelay: KEEP_ALIVE_MS
 } as const
 
-/** A runtime of the real machine. Lines go to `log`, a pino logger or any other Log; by default nowhere. */
-export function nodeRuntime(options: { log?: Log } = {}): Runtime {
+/**
+ * Both sides show a certificate, and look whether one of their authorities has signed the other's. What name it is for does
+ * not matter: nodes come and go at any address, and who is let in may say which node he is.
+ */
+const TLS_OPTIONS = { minVersion: 'TLSv1.3', checkServerIdentity: () => undefined } as const
+
+/** A stranger has so long to shake hands, */
+const TLS_HANDSHAKE_MS = 5000
+/** and of strangers and peers together there are so many at most; one more is closed at once. */
+const TLS_CONNECTIONS_MAX = 8192
+
+export interface NodeRuntimeOptions {
+  /** A pino logger or any other Log; nowhere by default. */
+  log?: Log
+  /** Streams, of both directions, are TLS then. Datagrams are not: they are sealed by who sends them. */
+  tls?: TlsCredentials
+}
+
+/** A runtime of the real machine. */
+export function nodeRuntime(options: NodeRuntimeOptions = {}): Runtime {
   const log = options.log ?? silentLog
-  return { clock: new NodeClock(), random: new NodeRandom(), network: new NodeNetwork(log), log }
+  const clock = new NodeClock()
+  const network = new NodeNetwork(log, clock, options.tls ?? null)
+  return { clock, random: new NodeRandom(), network, log }
 }
 
 class NodeClock implements Clock {
@@ -117,9 +140,14 @@ class NodeRandom implements Random {
 
 class NodeNetwork implements Network {
   readonly #log: Log
+  readonly #tls: TlsCredentials | null
+  /** Of connections that fail because of a certificate, or because one side has no TLS. */
+  readonly #refusals: LimitedLog
 
-  constructor(log: Log) {
+  constructor(log: Log, clock: Clock, tls: TlsCredentials | null) {
     this.#log = log
+    this.#tls = tls
+    this.#refusals = new LimitedLog(log, clock)
   }
 
   datagram(at: Address, onPacket: (packet: Uint8Array, from: Address) => void): Promise<DatagramSocket> {
@@ -161,9 +189,9 @@ class NodeNetwork implements Network {
   }
 
   listen(at: Address, onConnection: (stream: Duplex, from: Address) => void): Promise<Listener> {
-    const server = createServer(STREAM_OPTIONS, socket => {
-      onConnection(socket, { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 })
-    })
+    const accept = (socket: Socket): void => onConnection(socket, peerOf(socket))
+    const server =
+      this.#tls === null ? createServer(STREAM_OPTIONS, accept) : this.#tlsServer(this.#tls, accept)
     return new Promise((resolve, reject) => {
       server.once('error', reject)
       server.listen(at.port, at.host, () => {
@@ -187,20 +215,66 @@ class NodeNetwork implements Network {
 
   connect(to: Address, timeoutMs: number): Promise<Duplex> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ ...STREAM_OPTIONS, host: to.host, port: to.port })
+      const options = { ...STREAM_OPTIONS, host: to.host, port: to.port }
+      const socket = this.#tls === null ? connect(options) : connectSecurely(options, this.#tls)
+      let isReached = false
       const deadline = new NodeTimer(timeoutMs, () => socket.destroy(timedOut(to)))
       const failed = (error: Error): void => {
         deadline.cancel()
         reject(error)
+        if (isReached) this.#refused(error, to)
       }
       socket.once('error', failed)
       socket.once('connect', () => {
+        isReached = true
+      })
+      socket.once(this.#tls === null ? 'connect' : 'secureConnect', () => {
         deadline.cancel()
         socket.off('error', failed)
         resolve(socket)
       })
     })
   }
+
+  #tlsServer(tls: TlsCredentials, accept: (socket: Socket) => void): Server {
+    // We refuse who is not signed ourselves: Node would not tell why.
+    const trust = { requestCert: true, rejectUnauthorized: false, handshakeTimeout: TLS_HANDSHAKE_MS }
+    const server = createTlsServer(
+      { ...STREAM_OPTIONS, ...TLS_OPTIONS, ...trust, ...tls.material },
+      socket => {
+        if (socket.authorized) return accept(socket)
+        this.#refused(new Error(`its certificate is not valid: ${socket.authorizationError}`), peerOf(socket))
+        socket.on('error', () => {})
+        socket.destroy()
+      }
+    )
+    server.maxConnections = TLS_CONNECTIONS_MAX
+    server.on('tlsClientError', (error, socket) => this.#refused(error, peerOf(socket)))
+    server.once(
+      'close',
+      tls.watch(() => server.setSecureContext({ ...TLS_OPTIONS, ...tls.material }))
+    )
+    return server
+  }
+
+  #refused(error: Error, from: Address): void {
+    const code = 'code' in error ? String(error.code) : ''
+    this.#refusals.warn(
+      `${from.host} ${code || error.message}`,
+      { from, reason: `TLS: ${error.message}` },
+      'node refused'
+    )
+  }
+}
+
+/** The options of a stream that `connect` takes and TLS does not are set afterwards. */
+function connectSecurely(options: Address & typeof STREAM_OPTIONS, tls: TlsCredentials): Socket {
+  const socket = connectTls({ ...TLS_OPTIONS, ...tls.material, ...options })
+  return socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS)
+}
+
+function peerOf(socket: Socket): Address {
+  return { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 }
 }
 
 function timedOut(to: Address): NodeJS.ErrnoException {
