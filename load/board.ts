@@ -11,10 +11,11 @@ export const COUNTER = {
   acknowledged: 4,
   refused: 5,
   connected: 6,
-  disconnected: 7
+  disconnected: 7,
+  heldBack: 8
 } as const
 export type CounterName = keyof typeof COUNTER
-const COUNTERS = 8
+const COUNTERS = 9
 
 /** One thread's row. */
 export interface Row {

@@ -2,7 +2,7 @@
 // Closed loop: the window counts messages whose deliveries (and PUBACK) are outstanding. Open loop: the
 // schedule says what is due, and each message carries the time it was due, not the time it left.
 // Source: Gil Tene, "How NOT to Measure Latency" (coordinated omission).
-import type { Board, Row } from './board.ts'
+import { type Board, COUNTER, type Row } from './board.ts'
 import type { LoadClient, PublishRing, Qos } from './client.ts'
 import { bucketOf } from './latency.ts'
 
@@ -35,6 +35,8 @@ export class Publisher {
   readonly #row: Row
   /** Messages whose deliveries will not come: written off by `forgive`. */
   #forgiven = 0
+  /** Open loop: messages before this one, if not sent yet, were due while the broker had not taken earlier ones. */
+  #heldBackTo = 0
 
   constructor(client: LoadClient, ring: PublishRing, options: PublisherOptions, board: Board, row: Row) {
     this.client = client
@@ -55,7 +57,11 @@ export class Publisher {
       if (count <= 0) break
       this.#send(count, timeUs)
     }
-    return intervalUs === 0 || this.sent < this.due
+    if (intervalUs === 0) return true
+    if (this.sent === this.due) return false
+    this.#row.counters[COUNTER.heldBack]! += this.due - Math.max(this.sent, this.#heldBackTo)
+    this.#heldBackTo = this.due
+    return true
   }
 
   /** QoS 0: gives up on what is outstanding, so that the window opens again after a loss. */
@@ -90,7 +96,7 @@ export class Publisher {
       let stampUs = timeUs
       if (intervalUs > 0) {
         stampUs = this.startUs + message * intervalUs
-        this.#row.lateness[bucketOf(timeUs - stampUs)]! += 1
+        if (message >= this.#heldBackTo) this.#row.lateness[bucketOf(timeUs - stampUs)]! += 1
       }
       ring.stamp(place + i, message, Math.floor(message / topics.length), stampUs)
       this.#board.published[firstStream + topic]! += 1

@@ -1,5 +1,6 @@
 // What a run found out, as it is printed, written as JSON and drawn. Rates are per second, times µs
 // where the name says nothing else.
+import type { Circumstances } from './caveats.ts'
 import type { Integrity } from './integrity.ts'
 import type { LatencySummary } from './latency.ts'
 import type { Machine } from './machine.ts'
@@ -24,6 +25,8 @@ export interface TimelinePoint {
   p50Us: number
   p99Us: number
   inFlight: number
+  /** Faults since the start. */
+  errors: number
   /** Of one core, all broker processes together. */
   brokerCpuPercent: number
   brokerRssKib: number
@@ -66,9 +69,20 @@ export interface LoadResult {
   generator: GeneratorFigures
   /** What neither brokers nor generator took of the machine, percent of one core; undefined without --pid. */
   othersCpuPercent: number | undefined
+  /** Open loop: messages that were due while the broker had not taken earlier ones, percent. */
+  heldBackPercent: number | undefined
   timeline: TimelinePoint[]
   /** First few errors of connections. */
   errors: string[]
   /** Times that nothing came for a second, and so all windows of QoS 0 were opened by force. */
   stalls: number
+}
+
+/** What stood in the way of a result, or did not. */
+export function circumstancesOf(result: LoadResult): Circumstances {
+  return {
+    generatorWasTheLimit: result.generator.wasTheLimit,
+    othersCpuPercent: result.othersCpuPercent ?? 0,
+    heldBackPercent: result.heldBackPercent ?? 0
+  }
 }

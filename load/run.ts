@@ -15,6 +15,7 @@ import type { LoadResult, TimelinePoint } from './result.ts'
 import {
   difference,
   generatorFigures,
+  heldBackPercent,
   othersCpuPercent,
   processFigures,
   type Sample,
@@ -204,6 +205,7 @@ function conclude(
     cpuUsPerDelivery: brokers.length === 0 || deliveries === 0 ? undefined : cpuUs / deliveries,
     generator: generatorFigures(from, to, plan.paces.length > 0),
     othersCpuPercent: othersCpuPercent(from, to),
+    heldBackPercent: plan.paces.length > 0 ? heldBackPercent(from, to) : undefined,
     timeline: load.timeline,
     errors: crew.errors,
     stalls: load.stalls

@@ -11,6 +11,7 @@ import { nowUs } from './stamp.ts'
 const BUSY_LIMIT_PERCENT = 92
 /** Open loop: messages that leave later than this spoil the latencies. */
 const LATE_LIMIT_US = 1_000
+const ERRORS = ['lost', 'duplicated', 'reordered', 'foreign', 'refused', 'disconnected'] as const
 
 export interface Sample {
   atUs: number
@@ -21,6 +22,10 @@ export interface Sample {
   expected: number
   latencies: Float64Array
   lateness: Float64Array
+  /** Open loop: messages that were due while the broker had not taken earlier ones. */
+  heldBack: number
+  /** What went wrong so far: lost, duplicated, reordered, foreign, refused, disconnected. */
+  errors: number
   usage: Usage[]
   generatorCpuUs: number
   machineCpuUs: number
@@ -46,6 +51,8 @@ export function takeSample(
     expected: expectation.deliveries(),
     latencies,
     lateness: board.distribution('lateness'),
+    heldBack: board.total('heldBack'),
+    errors: ERRORS.reduce((sum, name) => sum + board.total(name), 0),
     generatorCpuUs: user + system,
     machineCpuUs: machineCpuUs(),
     loopTimes: crew.loopTimes()
@@ -71,6 +78,7 @@ export function timelinePoint(from: Sample, to: Sample, startUs: number): Timeli
     p50Us: percentileUs(latencies, 0.5),
     p99Us: percentileUs(latencies, 0.99),
     inFlight: to.expected === 0 ? 0 : Math.max(0, to.published * (1 - to.settled / to.expected)),
+    errors: to.errors,
     brokerCpuPercent: (cpuUs(to.usage) - cpuUs(from.usage)) / seconds / 1e4,
     brokerRssKib: to.usage.reduce((sum, { rssKib }) => sum + rssKib, 0)
   }
@@ -113,6 +121,13 @@ export function generatorFigures(from: Sample, to: Sample, openLoop: boolean): G
     ? lateness.p99Us > LATE_LIMIT_US
     : busyPercent > BUSY_LIMIT_PERCENT && brokersHadRoom
   return { cpuUs: to.generatorCpuUs - from.generatorCpuUs, busyPercent, lateness, wasTheLimit }
+}
+
+/** Open loop: the share of the messages that were due while the broker had not taken earlier ones, percent. */
+export function heldBackPercent(from: Sample, to: Sample): number {
+  const heldBack = to.heldBack - from.heldBack
+  const punctual = difference(from.lateness, to.lateness).reduce((sum, count) => sum + count, 0)
+  return heldBack === 0 ? 0 : (heldBack / (heldBack + punctual)) * 100
 }
 
 /** What other processes took meanwhile, percent of one core; undefined when the brokers are not known. */

@@ -1,17 +1,14 @@
 // One run of `load` as a comparison sees it, and the cell that several make.
+import { type Circumstances, OTHERS_PERCENT_MAX } from '../caveats.ts'
 import type { ConnectResult } from '../connect/connect.ts'
 import { faultsOf } from '../integrity.ts'
-import type { LoadResult } from '../result.ts'
+import { circumstancesOf, type LoadResult } from '../result.ts'
 import type { BrokerName } from './brokers.ts'
 import { FIGURES, type FigureName, type Figures } from './figures.ts'
-import { OTHERS_PERCENT_MAX } from './quiet.ts'
 
-export interface Outcome {
+export interface Outcome extends Circumstances {
   figures: Figures
   faults: string[]
-  generatorWasTheLimit: boolean
-  /** What other processes took meanwhile, percent of one core. */
-  othersCpuPercent: number
 }
 
 /** One broker's figures in one row: medians over its rounds. */
@@ -36,14 +33,13 @@ function ofLoad(result: LoadResult): Outcome {
     figures: defined({
       cpuUsPerDelivery: result.cpuUsPerDelivery,
       deliveriesPerSecond: result.deliveriesPerSecond,
-      p50Us: result.latency.p50Us,
-      p99Us: result.latency.p99Us,
+      p50Us: result.latency.count > 0 ? result.latency.p50Us : undefined,
+      p99Us: result.latency.count > 0 ? result.latency.p99Us : undefined,
       cpuPercent: sum(process => process.cpuPercent),
       rssKib: sum(process => process.rssKibMax)
     }),
     faults: faultsOf(result.integrity, false),
-    generatorWasTheLimit: result.generator.wasTheLimit,
-    othersCpuPercent: result.othersCpuPercent ?? 0
+    ...circumstancesOf(result)
   }
 }
 
@@ -58,7 +54,8 @@ function ofConnect(result: ConnectResult): Outcome {
     }),
     faults: result.lost > 0 ? [`${result.lost} connections ended`] : [],
     generatorWasTheLimit: false,
-    othersCpuPercent: result.othersCpuPercent ?? 0
+    othersCpuPercent: result.othersCpuPercent ?? 0,
+    heldBackPercent: 0
   }
 }
 
@@ -80,8 +77,10 @@ export function cellOf(broker: BrokerName, runs: readonly Run[]): Cell {
     broker,
     figures,
     faults: runs.flatMap(run => ('failure' in run ? [run.failure] : run.faults)),
-    generatorWasTheLimit: outcomes.some(outcome => outcome.generatorWasTheLimit),
+    generatorWasTheLimit:
+      outcomes.filter(outcome => outcome.generatorWasTheLimit).length > outcomes.length / 2,
     othersCpuPercent: median(outcomes.map(outcome => outcome.othersCpuPercent)),
+    heldBackPercent: median(outcomes.map(outcome => outcome.heldBackPercent)),
     rounds: outcomes.length
   }
 }

@@ -1,10 +1,9 @@
 // Waiting for a machine that has nothing else to do: what others take makes rates and latencies worthless,
 // and even CPU times longer, since they share the caches.
 import { setTimeout as after } from 'node:timers/promises'
+import { OTHERS_PERCENT_MAX } from '../caveats.ts'
 import { machineCpuUs } from '../processes.ts'
 
-/** Other processes that take more than this of a core disturb a run. */
-export const OTHERS_PERCENT_MAX = 15
 const LOOK_MS = 500
 
 /** Waits until the machine was quiet for a moment, or `patienceMs` are over. Does not wait without /proc. */

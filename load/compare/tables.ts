@@ -1,8 +1,8 @@
 // A comparison as Markdown: in front how the brokers compare with the first one, then a table a row.
+import { caveatsOf } from '../caveats.ts'
 import type { ComparedRow, Comparison } from './compare.ts'
 import { advantage, FIGURES, type FigureName, figureText } from './figures.ts'
 import type { Cell } from './outcome.ts'
-import { OTHERS_PERCENT_MAX } from './quiet.ts'
 
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
@@ -20,11 +20,7 @@ export function compared(name: FigureName, cell: Cell | undefined, first: Cell |
 
 /** What is wrong with a cell's figures, or was in their way. */
 export function notesOf(cell: Cell): string[] {
-  const found = [...cell.faults]
-  if (cell.generatorWasTheLimit) found.push('generator was the limit')
-  if (cell.othersCpuPercent > OTHERS_PERCENT_MAX)
-    found.push(`others took ${cell.othersCpuPercent.toFixed(0)} % of a core`)
-  return found
+  return [...cell.faults, ...caveatsOf(cell).map(({ what }) => what)]
 }
 
 /** Where and how it was measured, as one sentence after the other. */

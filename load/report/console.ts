@@ -1,11 +1,9 @@
 // What a run prints: one live line on a terminal, a plain line a second elsewhere, and a summary.
+import { caveatsOf } from '../caveats.ts'
 import { faultsOf } from '../integrity.ts'
-import type { LoadResult, TimelinePoint } from '../result.ts'
+import { circumstancesOf, type LoadResult, type TimelinePoint } from '../result.ts'
 import type { Phase, Progress } from '../run.ts'
 import { count, duration, memory } from './figures.ts'
-
-/** Other processes that take more than this spoil rates and latencies. */
-const OTHERS_PERCENT_MAX = 15
 
 /** A stream that may be a terminal. */
 export interface Screen {
@@ -41,6 +39,7 @@ function progressLine(point: TimelinePoint, phase: Phase, totalSeconds: number):
     `p50 ${duration(point.p50Us)}`,
     `p99 ${duration(point.p99Us)}`,
     `${count(point.inFlight)} in flight`,
+    `${count(point.errors)} errors`,
     point.brokerRssKib === 0
       ? ''
       : `broker ${point.brokerCpuPercent.toFixed(0)} % ${memory(point.brokerRssKib)}`
@@ -77,14 +76,8 @@ export function summary(result: LoadResult, allowLoss: boolean): string {
     'generator',
     `busy ${generator.busyPercent.toFixed(0)} %${late}, ${perDelivery} µs CPU per delivery`
   ])
-  if (generator.wasTheLimit)
-    rows.push(['', 'THE GENERATOR WAS THE LIMIT: rates are its own, not the broker’s'])
-  const { othersCpuPercent: others } = result
-  if (others !== undefined && others > OTHERS_PERCENT_MAX) {
-    rows.push([
-      '',
-      `NOT ALONE: other processes took ${others.toFixed(0)} % of a core; trust CPU, not rates and latencies`
-    ])
+  for (const { what, so } of caveatsOf(circumstancesOf(result))) {
+    rows.push(['', `${what.toUpperCase()}: ${so}`])
   }
   if (result.stalls > 0) rows.push(['', `stalled ${result.stalls} times: nothing came for a second`])
   const faults = faultsOf(integrity, allowLoss)

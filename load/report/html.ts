@@ -1,7 +1,8 @@
 // A run as one self-contained page: figures, rate and latency over time, the latency distribution,
 // the broker's CPU and memory.
+import { caveatsOf } from '../caveats.ts'
 import { faultsOf } from '../integrity.ts'
-import type { LoadResult } from '../result.ts'
+import { circumstancesOf, type LoadResult } from '../result.ts'
 import { chart, escapeText } from './chart.ts'
 import { count, duration, memory } from './figures.ts'
 import { page } from './page.ts'
@@ -36,12 +37,12 @@ function figures(result: LoadResult): string {
 function verdict(result: LoadResult, allowLoss: boolean): string {
   const faults = faultsOf(result.integrity, allowLoss)
   const sound = `${count(result.integrity.expected)} deliveries checked: each arrived once and in order.`
-  const limit = result.generator.wasTheLimit
-    ? '<p class="bad">The generator was the limit: rates are its own, not the broker’s.</p>'
-    : ''
+  const caveats = caveatsOf(circumstancesOf(result))
+    .map(({ what, so }) => `<p class="bad">${escapeText(`${what}: ${so}`)}</p>`)
+    .join('')
   return faults.length === 0
-    ? `<p class="good">${sound}</p>${limit}`
-    : `<p class="bad">Faults: ${escapeText(faults.join(', '))} of ${result.integrity.expected} deliveries.</p>${limit}`
+    ? `<p class="good">${sound}</p>${caveats}`
+    : `<p class="bad">Faults: ${escapeText(faults.join(', '))} of ${result.integrity.expected} deliveries.</p>${caveats}`
 }
 
 function charts({ timeline, distribution, brokers }: LoadResult): string {

@@ -115,6 +115,13 @@ test('in open loop no message leaves before it is due, and how late each left is
   assert.ok(result.generator.lateness!.count > 0)
 })
 
+test('what waits for the broker is the broker’s delay, not the generator’s', async () => {
+  const { result } = await shortRun('pairs', { drop: index => index > 20 }, '--rate', '1000', '--window', '2')
+  assert.ok(result.heldBackPercent! > 50, `${result.heldBackPercent} %`)
+  const sound = await shortRun('pairs', {})
+  assert.equal(sound.result.heldBackPercent, undefined)
+})
+
 test('the run’s plan reaches every stream by the filters it names', () => {
   const options = checkOptions(
     parseCommandLine(['--topics', '2', '--publishers', '4', '--subscribers', '5']).raw

@@ -13,6 +13,7 @@ function timeline(mibs: readonly number[]): TimelinePoint[] {
     p50Us: 0,
     p99Us: 0,
     inFlight: 0,
+    errors: 0,
     brokerCpuPercent: 0,
     brokerRssKib: mib * MIB
   }))

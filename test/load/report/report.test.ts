@@ -19,6 +19,7 @@ const point = {
   p50Us: 40,
   p99Us: 4_000,
   inFlight: 3,
+  errors: 0,
   brokerCpuPercent: 90,
   brokerRssKib: 4_000
 }
@@ -58,6 +59,7 @@ function resultWith(change: Partial<LoadResult>): LoadResult {
     cpuUsPerDelivery: 300,
     generator: { cpuUs: 10, busyPercent: 40, lateness: undefined, wasTheLimit: false },
     othersCpuPercent: 3,
+    heldBackPercent: undefined,
     timeline: [point, { ...point, seconds: 2 }],
     errors: [],
     stalls: 0,
@@ -90,8 +92,9 @@ test('a summary says that all is well, or what is not', () => {
     generator: { cpuUs: 1, busyPercent: 99, lateness: undefined, wasTheLimit: true }
   })
   assert.match(summary(limited, false), /GENERATOR WAS THE LIMIT/)
-  assert.doesNotMatch(summary(resultWith({}), false), /LIMIT|NOT ALONE/)
-  assert.match(summary(resultWith({ othersCpuPercent: 80 }), false), /NOT ALONE: .* 80 %/)
+  assert.doesNotMatch(summary(resultWith({}), false), /LIMIT|OTHER PROCESSES|BEHIND/)
+  assert.match(summary(resultWith({ othersCpuPercent: 80 }), false), /OTHER PROCESSES TOOK 80 %/)
+  assert.match(summary(resultWith({ heldBackPercent: 30 }), false), /THE BROKER FELL BEHIND WITH 30 %/)
 })
 
 test('on a terminal the progress line is rewritten, elsewhere each is a line', () => {
@@ -147,6 +150,7 @@ const cell: Cell = {
   figures: { deliveriesPerSecond: 1_000_000, cpuUsPerDelivery: 0.5, p50Us: 10, p99Us: 20 },
   generatorWasTheLimit: false,
   othersCpuPercent: 0,
+  heldBackPercent: 0,
   faults: [],
   rounds: 3
 }
