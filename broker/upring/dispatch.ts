@@ -1,5 +1,5 @@
-// From a request to its handler and back, the same way whether it came over a link or from this very node: always
-// later than the call, answered once, and with its streams destroyed if it fails.
+// From a request to its handler and back, the same way whether it came over a link or from this very node:
+// answered once, and with its streams destroyed if it fails.
 import { ShoalError } from '../errors.ts'
 import type { Log } from '../runtime/log.ts'
 import { destroyStreams, RequestError } from './envelope.ts'
@@ -30,7 +30,7 @@ export class Dispatch {
     this.#events = events
   }
 
-  /** Hands the request to its handler. Never throws, and calls back in a later tick. */
+  /** Hands the request to its handler. Never throws; may call back before it returns. */
   run(request: object, answered: Answered): void {
     this.handled++
     this.unanswered++
@@ -41,7 +41,7 @@ export class Dispatch {
       this.unanswered--
       const failure = error === undefined || error === null ? null : errorOf(error)
       if (failure !== null) destroyStreams(request, failure)
-      process.nextTick(answered, failure, body)
+      answered(failure, body)
     }
     const message = request as ReceivedMessage
     try {

@@ -208,15 +208,19 @@ export class Routing {
     const { dispatch, clock } = this.#parts
     this.counters.local++
     process.nextTick(() => {
-      dispatch.run(parcel.message, (error, body) => {
-        if (parcel.isSettled) destroyStreams(body, new ShoalError('CLOSED', { request: 'settled already' }))
-        else if (error === null) this.#settle(parcel, null, body)
-        else if (error instanceof ShoalError && error.code === 'OWNER_MOVED') this.#failed(parcel, error)
-        else this.#settle(parcel, localError(error, body), body)
-      })
+      dispatch.run(parcel.message, (error, body) =>
+        process.nextTick(() => this.#answeredHere(parcel, error, body))
+      )
       if (parcel.isFire) this.#settle(parcel, null, undefined)
     })
     parcel.timer = clock.after(leftMs, () => this.#timedOut(parcel))
+  }
+
+  #answeredHere(parcel: Parcel, error: Error | null, body: unknown): void {
+    if (parcel.isSettled) destroyStreams(body, new ShoalError('CLOSED', { request: 'settled already' }))
+    else if (error === null) this.#settle(parcel, null, body)
+    else if (error instanceof ShoalError && error.code === 'OWNER_MOVED') this.#failed(parcel, error)
+    else this.#settle(parcel, localError(error, body), body)
   }
 
   #remote(parcel: Parcel, link: Link, leftMs: number): void {
