@@ -14,7 +14,9 @@ const PACKAGES: Readonly<Record<string, string>> = {
   mosquitto_sub: 'mosquitto-clients',
   chromium: 'chromium',
   curl: 'curl',
-  'redis-server': 'redis-server'
+  'redis-server': 'redis-server',
+  ip: 'iproute2',
+  tc: 'iproute2'
 }
 
 /** The path of a program, or null. An absolute path is looked at as it is. */
