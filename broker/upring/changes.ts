@@ -71,7 +71,8 @@ export class Changes {
 
   /** The ring, or a member, may have changed. */
   update(): void {
-    const { ground, before } = { ground: this.#ground, before: this.#serving }
+    const ground = this.#ground
+    const before = this.#serving
     const now = new Map<string, Member>()
     for (const member of ground.members()) {
       if (member.id !== ground.id && ground.isServing(member)) now.set(member.id, member)

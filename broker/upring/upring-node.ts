@@ -52,7 +52,6 @@ export class UpringNode extends EventEmitter<UpringEvents> implements Upring {
   /** Null before the node has joined. */
   #changes: Changes | null = null
   #isUp = false
-  #hasFailed = false
   #closing: Promise<void> | null = null
 
   constructor(ground: Ground, options: InstanceOptions, runtime: Pick<Runtime, 'clock' | 'log'>) {
@@ -88,7 +87,8 @@ export class UpringNode extends EventEmitter<UpringEvents> implements Upring {
     })
     const boot = avvio<Upring>(this as Upring, { expose: { close: 'closePlugins' } })
     boot.use(this.#start.bind(this))
-    boot.on('start', () => void this.#serve())
+    // `start` comes also when a plugin has failed and somebody was ready for that.
+    boot.on('start', () => void (boot.booted && this.#serve()))
     this.onClose(() => this.#stop())
   }
 
@@ -156,7 +156,7 @@ export class UpringNode extends EventEmitter<UpringEvents> implements Upring {
   }
 
   peers(myself = false): Peer[] {
-    const { peers } = { peers: this.#joined().peers() }
+    const peers = this.#joined().peers()
     return myself ? [...peers, this.mymeta()] : peers
   }
 
@@ -171,8 +171,7 @@ export class UpringNode extends EventEmitter<UpringEvents> implements Upring {
 
   async join(peers: string | readonly string[], callback?: ErrorCallback): Promise<void> {
     const joined = this.#ground.join(typeof peers === 'string' ? [peers] : peers)
-    if (callback === undefined) return await joined
-    joined.then(() => callback(null), callback)
+    await (callback === undefined ? joined : joined.then(() => callback(null), callback))
   }
 
   allocatedToMe(key: Key): boolean {
@@ -254,7 +253,6 @@ export class UpringNode extends EventEmitter<UpringEvents> implements Upring {
       this.#changed()
       this.#routing.ready()
     } catch (error) {
-      this.#hasFailed = true
       if (this.#closing === null && this.listenerCount('error') > 0) {
         // Whoever listens has been told; avvio throws what nobody is ready for.
         this.ready(() => {})
@@ -265,7 +263,7 @@ export class UpringNode extends EventEmitter<UpringEvents> implements Upring {
   }
 
   async #serve(): Promise<void> {
-    if (this.#hasFailed || this.#closing !== null) return
+    if (this.#closing !== null) return
     try {
       this.#inbound.ready()
       await this.#ground.serve()
