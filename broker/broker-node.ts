@@ -123,6 +123,10 @@ export class BrokerNode implements Broker {
     this.#started().subscribing.unsubscribeAll(subscriber)
   }
 
+  tryClaim(clientId: string, holder: ClientHolder): boolean {
+    return this.#registry?.tryClaim(clientId, holder) === true
+  }
+
   async claim(clientId: string, holder: ClientHolder): Promise<void> {
     this.#started()
     await this.#registry!.claim(clientId, holder)

@@ -79,6 +79,11 @@ export interface Broker {
   /** Withdraws every subscription of a subscriber that is gone. */
   unsubscribeAll(subscriber: Subscriber): void
 
+  /**
+   * Claims a client id if that can be done at once: this node owns the id, and no connection holds it. False: nothing
+   * has been done, and `claim` is to be called.
+   */
+  tryClaim(clientId: string, holder: ClientHolder): boolean
   /** Settles when no older connection, on any node, holds the client id. Rejects: TIMEOUT, CLOSED. */
   claim(clientId: string, holder: ClientHolder): Promise<void>
   /** The connection is gone. Does nothing when another holds the id by now. */

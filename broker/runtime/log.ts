@@ -7,6 +7,8 @@ export interface Log {
   info(fields: object, event: string): void
   warn(fields: object, event: string): void
   error(fields: object, event: string): void
+  /** False if lines of that level go nowhere, so that their fields need not be gathered. A log may leave it out. */
+  isLevelEnabled?(level: string): boolean
   /** A log whose every line also carries `fields`. */
   child(fields: object): Log
 }
@@ -20,5 +22,6 @@ export const silentLog: Log = {
   info: nothing,
   warn: nothing,
   error: nothing,
+  isLevelEnabled: () => false,
   child: () => silentLog
 }

@@ -45,8 +45,8 @@ interface Held {
   readonly nodeId: string
   readonly id: number
   readonly stamp: number
-  /** Settles when the holder before has let go; rejects if that could not be had. */
-  granted: Promise<void>
+  /** Settles when the holder before has let go; rejects if that could not be had. Null: there was none. */
+  granted: Promise<void> | null
   /** The holder before, until it has let go. */
   before: Held | null
 }
@@ -72,6 +72,17 @@ export class ClientRegistry {
   /** Client ids connected to this node. */
   get size(): number {
     return this.#local.size
+  }
+
+  /** Claims if nobody else is to be asked: the id is owned here, and nobody holds it. Else false, and nothing is done. */
+  tryClaim(clientId: string, holder: ClientHolder): boolean {
+    const { nodeId } = this.#cluster
+    if (this.#closed || this.#local.has(clientId) || this.#held.has(clientId)) return false
+    if (this.#cluster.ownerOf(keyOf(clientId)) !== nodeId) return false
+    const stamp = this.#cluster.stamp()
+    this.#local.set(clientId, { holder, id: stamp, stamp })
+    this.#held.set(clientId, { nodeId, id: stamp, stamp, granted: null, before: null })
+    return true
   }
 
   /** Settles when no older connection holds the id, on any node. Rejects: TIMEOUT, CLOSED. */
@@ -127,7 +138,7 @@ export class ClientRegistry {
       return before.stamp
     }
     const stamp = Math.max(claim.stamp, (before?.stamp ?? 0) + 1)
-    const held: Held = { nodeId, id, stamp, granted: Promise.resolve(), before }
+    const held: Held = { nodeId, id, stamp, granted: null, before }
     this.#held.set(clientId, held)
     if (before === null) return stamp
     held.granted = this.#evictHeld(clientId, before).then(() => {
@@ -148,7 +159,7 @@ export class ClientRegistry {
     if (this.#cluster.ownerOf(keyOf(clientId)) !== this.#cluster.nodeId) return
     const held = this.#held.get(clientId)
     if (held !== undefined && held.nodeId === nodeId && held.id === id) return
-    const rival = { nodeId, id, stamp, granted: Promise.resolve(), before: null }
+    const rival = { nodeId, id, stamp, granted: null, before: null }
     const isYounger = held === undefined || stamp > held.stamp
     if (isYounger) this.#held.set(clientId, rival)
     const loser = isYounger ? held : rival
@@ -226,11 +237,11 @@ export class ClientRegistry {
     const { nodeId, id, stamp } = held
     await this.#evictAt(nodeId, { clientId, id, stamp })
     if (held.before === null) return
-    const isGranted = await held.granted.then(
+    const isGranted = await held.granted?.then(
       () => true,
       () => false
     )
-    if (!isGranted && held.before !== null) await this.#evictHeld(clientId, held.before)
+    if (isGranted !== true && held.before !== null) await this.#evictHeld(clientId, held.before)
   }
 
   async #evictAt(nodeId: string, claim: Claim): Promise<void> {

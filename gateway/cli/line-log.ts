@@ -55,6 +55,10 @@ export class LineLog implements Log {
     if (this.#least <= 4) this.#write('error', fields, event)
   }
 
+  isLevelEnabled(level: string): boolean {
+    return this.#least <= LEVELS.indexOf(level as Level)
+  }
+
   child(fields: object): Log {
     return new LineLog(this.#options, { ...this.#fields, ...fields })
   }

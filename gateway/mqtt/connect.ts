@@ -2,19 +2,21 @@
 // the whole cluster, and then CONNACK is sent.
 // Source: MQTT 5.0, 3.1 and 3.2; MQTT 3.1.1, 3.1 and 3.2.
 import { ShoalError } from '../../broker/errors.ts'
-import { checkConnect } from './check.ts'
+import { type ConnectPacket, readConnect } from './connect-packet.ts'
 import type { Connection } from './connection.ts'
+import { type ConnackProperties, encodeConnack3, encodeConnack5 } from './control-packets.ts'
+import type { MqttOptions } from './options.ts'
 import {
-  type ConnackProperties,
-  type ConnectPacket,
-  encodeConnack3,
-  encodeConnack5,
-  parsePacket
-} from './control-packets.ts'
+  AUTHENTICATION_DATA,
+  AUTHENTICATION_METHOD,
+  hasProperty,
+  MAXIMUM_PACKET_SIZE,
+  numberOf,
+  RECEIVE_MAXIMUM
+} from './properties.ts'
 import {
   BAD_AUTHENTICATION_METHOD,
   CLIENT_ID_INVALID,
-  MALFORMED_PACKET,
   PROTOCOL_ERROR,
   QOS_NOT_SUPPORTED,
   returnCode,
@@ -22,14 +24,12 @@ import {
   SUCCESS,
   TOPIC_NAME_INVALID
 } from './reason-codes.ts'
-
 import { BLOCKED_CLAIM, CLAIMING, CLOSED, OPEN } from './state.ts'
 
 /** A CONNECT being looked at. */
 interface Attempt {
   readonly connection: Connection
   readonly packet: ConnectPacket
-  readonly willProperties: Uint8Array | null
   clientId: string
   assigned: boolean
 }
@@ -38,26 +38,20 @@ type Step = (attempt: Attempt) => number
 
 const steps: readonly Step[] = [checkService, checkAuthentication, checkLimits, chooseClientId, takeWill]
 
-export function onConnect(
-  connection: Connection,
-  chunk: Buffer,
-  at: number,
-  start: number,
-  end: number
-): void {
-  const { reason, version, willProperties } = checkConnect(chunk, start, end)
+/** A whole CONNECT, the first packet of a connection: its rest `start..end`. */
+export function onConnect(connection: Connection, chunk: Buffer, start: number, end: number): void {
+  const { reason, version, packet } = readConnect(chunk, start, end)
   if (version === null) return connection.refuse(reason)
   connection.version = version
-  if (reason !== SUCCESS) return refuse(connection, reason)
-  const packet = parsePacket(chunk.subarray(at, end), version) as ConnectPacket | null
-  if (packet === null) return refuse(connection, MALFORMED_PACKET)
-  const clientId = packet.clientId
-  const attempt: Attempt = { connection, packet, willProperties, clientId, assigned: false }
+  if (packet === null) return refuse(connection, reason)
+  const attempt: Attempt = { connection, packet, clientId: packet.clientId, assigned: false }
   for (const step of steps) {
     const refusal = step(attempt)
     if (refusal !== SUCCESS) return refuse(connection, refusal)
   }
-  void claim(attempt)
+  connection.clientId = attempt.clientId
+  if (connection.gateway.broker.tryClaim(attempt.clientId, connection)) accept(attempt)
+  else void claim(attempt)
 }
 
 function checkService({ connection }: Attempt): number {
@@ -66,37 +60,33 @@ function checkService({ connection }: Attempt): number {
 }
 
 function checkAuthentication({ packet }: Attempt): number {
-  const properties = packet.properties
-  if (properties?.authenticationMethod !== undefined) return BAD_AUTHENTICATION_METHOD // [MQTT-4.12.0-1]
-  return properties?.authenticationData === undefined ? SUCCESS : PROTOCOL_ERROR // MQTT 5.0, 3.1.2.11.10
+  if (hasProperty(packet.properties, AUTHENTICATION_METHOD)) return BAD_AUTHENTICATION_METHOD // [MQTT-4.12.0-1]
+  return hasProperty(packet.properties, AUTHENTICATION_DATA) ? PROTOCOL_ERROR : SUCCESS // MQTT 5.0, 3.1.2.11.10
 }
 
 function checkLimits({ connection, packet }: Attempt): number {
   const { keepAliveMaxSeconds } = connection.gateway.options
-  const asked = packet.keepalive ?? 0
-  let seconds = asked
+  let seconds = packet.keepAliveSeconds
   // Only v5 can be told another keep-alive than it asked for. [MQTT-3.2.2-21]
   if (
-    connection.version === 5 &&
+    packet.version === 5 &&
     keepAliveMaxSeconds < 65_535 &&
-    (asked === 0 || asked > keepAliveMaxSeconds)
+    (seconds === 0 || seconds > keepAliveMaxSeconds)
   ) {
     seconds = keepAliveMaxSeconds
   }
   connection.keepAliveMs = seconds * 1000
   const { deliveries } = connection
-  const properties = packet.properties
-  if (properties?.receiveMaximum !== undefined) {
-    deliveries.inflightMax = Math.min(deliveries.inflightMax, properties.receiveMaximum) // [MQTT-3.3.4-9]
-  }
-  if (properties?.maximumPacketSize !== undefined) deliveries.packetBytesMax = properties.maximumPacketSize
+  const { inflightMax, packetBytesMax } = deliveries
+  deliveries.inflightMax = Math.min(inflightMax, numberOf(packet.properties, RECEIVE_MAXIMUM, inflightMax)) // [MQTT-3.3.4-9]
+  deliveries.packetBytesMax = numberOf(packet.properties, MAXIMUM_PACKET_SIZE, packetBytesMax)
   return SUCCESS
 }
 
 function chooseClientId(attempt: Attempt): number {
   const { connection, packet, clientId } = attempt
   if (clientId === '') {
-    if (connection.version === 4 && packet.clean !== true) return CLIENT_ID_INVALID // 3.1.1: [MQTT-3.1.3-8]
+    if (packet.version === 4 && !packet.clean) return CLIENT_ID_INVALID // 3.1.1: [MQTT-3.1.3-8]
     attempt.clientId = connection.gateway.assignClientId() // [MQTT-3.1.3-6]
     attempt.assigned = true
     return SUCCESS
@@ -105,19 +95,14 @@ function chooseClientId(attempt: Attempt): number {
   return tooLong ? CLIENT_ID_INVALID : SUCCESS
 }
 
-function takeWill({ connection, packet, willProperties }: Attempt): number {
-  const { will } = packet
-  if (will === undefined) return SUCCESS
+function takeWill({ connection, packet }: Attempt): number {
+  if (packet.will === null) return SUCCESS
+  const { topic, payload, qos, retain, properties } = packet.will
   // 3.1.1 cannot be told. QoS 1 does: a will comes in with CONNECT, so once, and no subscriber gets more than QoS 1.
-  if (will.qos === 2 && connection.version === 5) return QOS_NOT_SUPPORTED // [MQTT-3.2.2-12]
+  if (qos === 2 && packet.version === 5) return QOS_NOT_SUPPORTED // [MQTT-3.2.2-12]
   try {
-    connection.will = {
-      topic: connection.gateway.broker.topic(will.topic),
-      payload: Buffer.from(will.payload),
-      qos: will.qos === 0 ? 0 : 1,
-      retain: will.retain === true,
-      properties: willProperties
-    }
+    const topicName = connection.gateway.broker.topic(topic)
+    connection.will = { topic: topicName, payload, qos: qos === 0 ? 0 : 1, retain, properties }
     return SUCCESS
   } catch (error) {
     if (!(error instanceof ShoalError)) throw error
@@ -125,10 +110,10 @@ function takeWill({ connection, packet, willProperties }: Attempt): number {
   }
 }
 
+/** Asks the id's owner, and waits until an older connection has let go. */
 async function claim(attempt: Attempt): Promise<void> {
   const { connection, clientId } = attempt
   const { broker } = connection.gateway
-  connection.clientId = clientId
   connection.state = CLAIMING
   connection.input.block(BLOCKED_CLAIM)
   try {
@@ -143,30 +128,41 @@ async function claim(attempt: Attempt): Promise<void> {
 }
 
 function accept({ connection, packet, clientId, assigned }: Attempt): void {
-  const { gateway, version } = connection
-  const { options, broker } = gateway
+  const { version } = packet
+  const { broker } = connection.gateway
   connection.state = OPEN
   connection.outbox.version = version
   connection.heard = true
-  broker.log.debug(
-    { client: clientId, remote: connection.transport.remoteAddress, version },
-    'client connected'
-  )
-  if (version === 4) connection.send(encodeConnack3(SUCCESS))
-  else {
-    const properties: ConnackProperties = {
-      sessionExpiryInterval: 0,
-      receiveMaximum: options.receiveMaximum,
-      maximumQoS: 1,
-      maximumPacketSize: options.packetBytesMax,
-      sharedSubscriptionAvailable: false
-    }
-    if (assigned) properties.assignedClientIdentifier = clientId // [MQTT-3.2.2-16]
-    const seconds = connection.keepAliveMs / 1000
-    if (seconds !== packet.keepalive) properties.serverKeepAlive = seconds
-    connection.send(encodeConnack5(SUCCESS, properties))
+  if (broker.log.isLevelEnabled?.('debug') !== false) {
+    const remote = connection.transport.remoteAddress
+    broker.log.debug({ client: clientId, remote, version }, 'client connected')
   }
+  connection.send(version === 4 ? encodeConnack3(SUCCESS) : connack5(connection, packet, assigned))
   connection.input.unblock(BLOCKED_CLAIM)
+}
+
+function connack5(connection: Connection, packet: ConnectPacket, assigned: boolean): Buffer {
+  const { gateway, clientId } = connection
+  const seconds = connection.keepAliveMs / 1000
+  if (!assigned && seconds === packet.keepAliveSeconds) {
+    gateway.connack5 ??= encodeConnack5(SUCCESS, offered(gateway.options))
+    return gateway.connack5
+  }
+  const properties = offered(gateway.options)
+  if (assigned) properties.assignedClientIdentifier = clientId // [MQTT-3.2.2-16]
+  if (seconds !== packet.keepAliveSeconds) properties.serverKeepAlive = seconds
+  return encodeConnack5(SUCCESS, properties)
+}
+
+/** What CONNACK of v5 tells every client. */
+function offered({ receiveMaximum, packetBytesMax }: Readonly<MqttOptions>): ConnackProperties {
+  return {
+    sessionExpiryInterval: 0,
+    receiveMaximum,
+    maximumQoS: 1,
+    maximumPacketSize: packetBytesMax,
+    sharedSubscriptionAvailable: false
+  }
 }
 
 /** CONNACK with the reason, if the version has one for it, and the end. [MQTT-3.2.2-7] (3.1.1: [MQTT-3.2.2-5]) */

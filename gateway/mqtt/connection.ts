@@ -72,7 +72,8 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
   filters: Set<string> | null = null
   /** SUBSCRIBEs and UNSUBSCRIBEs being worked on, one after the other. */
   controls = 0
-  #control: Promise<void> = Promise.resolve()
+  /** Settles when the last of them is done; null until the first. */
+  #control: Promise<void> | null = null
 
   constructor(gateway: MqttGateway, transport: ByteTransport) {
     this.gateway = gateway
@@ -120,7 +121,7 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
     if (!minimal && this.version === 5) return this.refuse(MALFORMED_PACKET) // [MQTT-1.5.5-1]
     switch (type) {
       case 1:
-        if (this.state === OPENING) onConnect(this, chunk, at, start, end)
+        if (this.state === OPENING) onConnect(this, chunk, start, end)
         else this.refuse(PROTOCOL_ERROR) // [MQTT-3.1.0-2]
         return
       case 4:
@@ -150,7 +151,7 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
   enqueue(work: () => Promise<void>): void {
     this.controls++
     if (this.controls >= CONTROLS_MAX) this.input.block(BLOCKED_CONTROL)
-    const done = this.controls === 1 ? work() : this.#control.then(work)
+    const done = this.controls === 1 || this.#control === null ? work() : this.#control.then(work)
     this.#control = done.then(
       () => {
         this.controls--

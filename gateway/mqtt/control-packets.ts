@@ -1,9 +1,8 @@
-// Everything but PUBLISH, PUBACK and PING, decoded and encoded with mqtt-packet: one packet at a time,
+// What is not hot, decoded and encoded with mqtt-packet: one packet at a time,
 // whole, and judged beforehand (see check.ts).
 import {
   generate,
   type IConnackPacket,
-  type IConnectPacket,
   type IDisconnectPacket,
   type ISubscribePacket,
   type IUnsubscribePacket,
@@ -16,7 +15,6 @@ import type { Version } from './decode.ts'
 // Else mqtt-packet keeps 65,536 Buffers, one for each packet id: 6 MB for what is not hot here.
 writeToStream.cacheNumbers = false
 
-export type ConnectPacket = IConnectPacket
 export type SubscribePacket = ISubscribePacket
 export type UnsubscribePacket = IUnsubscribePacket
 export type DisconnectPacket = IDisconnectPacket
@@ -41,9 +39,12 @@ export function parsePacket(bytes: Buffer, version: Version): Packet | null {
   return failed ? null : packet
 }
 
-/** CONNACK of 3.1.1 with a return code. */
+/** By return code. */
+const connacks3 = Array.from({ length: 6 }, (_, code) => Buffer.from([0x20, 2, 0, code]))
+
+/** CONNACK of 3.1.1 with a return code, 0..5. The bytes are shared. */
 export function encodeConnack3(code: number): Buffer {
-  return generate({ cmd: 'connack', returnCode: code, sessionPresent: false }, { protocolVersion: 4 })
+  return connacks3[code]!
 }
 
 /** CONNACK of v5. */

@@ -26,6 +26,8 @@ export class MqttGateway {
   readonly header = new Header()
   readonly view = new PublishView()
   readonly run = new RunView()
+  /** CONNACK as most v5 clients get it; null until the first. */
+  connack5: Buffer | null = null
   /** Connections with output to write, or to be closed, when the tick ends. */
   dirty: Connection[] = []
   clean: Connection[] = []

@@ -23,6 +23,10 @@ export const IN_SUBSCRIBE = 16
 export const IN_UNSUBSCRIBE = 32
 export const IN_DISCONNECT = 64
 
+export const AUTHENTICATION_METHOD = 0x15
+export const AUTHENTICATION_DATA = 0x16
+export const RECEIVE_MAXIMUM = 0x21
+export const MAXIMUM_PACKET_SIZE = 0x27
 export const TOPIC_ALIAS = 0x23
 export const USER_PROPERTY = 0x26
 export const WILL_DELAY = 0x18
@@ -37,18 +41,18 @@ table[RESPONSE_TOPIC] = (STRING << 8) | IN_PUBLISH | IN_WILL
 table[0x09] = (BINARY << 8) | IN_PUBLISH | IN_WILL // correlation data
 table[0x0b] = (VARIABLE_NOT_ZERO << 8) | IN_SUBSCRIBE // subscription identifier
 table[0x11] = (FOUR << 8) | IN_CONNECT | IN_DISCONNECT // session expiry interval
-table[0x15] = (STRING << 8) | IN_CONNECT // authentication method
-table[0x16] = (BINARY << 8) | IN_CONNECT // authentication data
+table[AUTHENTICATION_METHOD] = (STRING << 8) | IN_CONNECT
+table[AUTHENTICATION_DATA] = (BINARY << 8) | IN_CONNECT
 table[0x17] = (BOOLEAN << 8) | IN_CONNECT // request problem information
 table[WILL_DELAY] = (FOUR << 8) | IN_WILL
 table[0x19] = (BOOLEAN << 8) | IN_CONNECT // request response information
 table[0x1f] = (STRING << 8) | IN_PUBACK | IN_DISCONNECT // reason string
-table[0x21] = (TWO_NOT_ZERO << 8) | IN_CONNECT // receive maximum
+table[RECEIVE_MAXIMUM] = (TWO_NOT_ZERO << 8) | IN_CONNECT
 table[0x22] = (TWO << 8) | IN_CONNECT // topic alias maximum
 table[TOPIC_ALIAS] = (TWO << 8) | IN_PUBLISH
 table[USER_PROPERTY] =
   (PAIR << 8) | IN_CONNECT | IN_WILL | IN_PUBLISH | IN_PUBACK | IN_SUBSCRIBE | IN_UNSUBSCRIBE | IN_DISCONNECT
-table[0x27] = (FOUR_NOT_ZERO << 8) | IN_CONNECT // maximum packet size
+table[MAXIMUM_PACKET_SIZE] = (FOUR_NOT_ZERO << 8) | IN_CONNECT
 
 /**
  * Judges the properties at `start..end` (their length already read) for a packet, one of `IN_*`. SUCCESS, or the
@@ -143,6 +147,31 @@ export function variableValue(buffer: Uint8Array, at: number, bytes: number): nu
   return value
 }
 
+/** Whether a valid block has a property. */
+export function hasProperty(block: Uint8Array, id: number): boolean {
+  return placeOf(block, id) >= 0
+}
+
+/** The number of one, two or four bytes that a property of a valid block has; `fallback` if it is not there. */
+export function numberOf(block: Uint8Array, id: number, fallback: number): number {
+  const at = placeOf(block, id)
+  if (at < 0) return fallback
+  const end = skipValue(block, at, block.length, table[id]! >> 8)
+  let value = 0
+  for (let i = at; i < end; i++) value = value * 256 + block[i]!
+  return value
+}
+
+/** Where the value of a property begins in a valid block; -1 if it is not there. */
+function placeOf(block: Uint8Array, id: number): number {
+  let at = 0
+  while (at < block.length) {
+    if (block[at] === id) return at + 1
+    at = skipValue(block, at + 1, block.length, table[block[at]!]! >> 8)
+  }
+  return -1
+}
+
 /** A copy of a valid block without one property (which is not the user property). */
 export function withoutProperty(buffer: Uint8Array, start: number, end: number, without: number): Uint8Array {
   let at = start
@@ -154,7 +183,7 @@ export function withoutProperty(buffer: Uint8Array, start: number, end: number, 
     }
     at = next
   }
-  return buffer.slice(start, end)
+  return Uint8Array.from(buffer.subarray(start, end))
 }
 
 function isServerOnly(id: number): boolean {

@@ -87,6 +87,31 @@ describe('the registry of client ids', () => {
     assert.equal(nodes.at('a').size, 1)
   })
 
+  it('grants at once what nobody else is to be asked for, and only that', async () => {
+    const nodes = new Nodes('a', 'b')
+    const [older, newer, elsewhere] = [new Connection('1'), new Connection('2'), new Connection('3')]
+    assert.equal(nodes.at('b').tryClaim('id', older), false, 'another node owns it')
+    assert.equal(nodes.at('b').size, 0)
+    assert.equal(nodes.at('a').tryClaim('id', older), true)
+    assert.equal(nodes.at('a').tryClaim('id', newer), false, 'it is held')
+    assert.equal(older.isOpen, true)
+    await nodes.at('a').claim('id', newer)
+    assert.deepEqual([older.isOpen, newer.isOpen], [false, true])
+    const claim = nodes.at('b').claim('id', elsewhere)
+    await nodes.simulation.run(100)
+    await claim
+    assert.deepEqual([newer.isOpen, elsewhere.isOpen], [false, true])
+    assert.equal(nodes.at('a').tryClaim('id', newer), false, 'it is held on another node')
+    nodes.at('b').release('id', elsewhere)
+    await nodes.simulation.run(100)
+    assert.equal(nodes.at('a').tryClaim('id', newer), true)
+    nodes.at('a').release('id', newer)
+    assert.equal(nodes.at('a').size, 0)
+    assert.equal(nodes.at('a').tryClaim('id', older), true)
+    nodes.at('a').close()
+    assert.equal(nodes.at('a').tryClaim('other', newer), false, 'closed')
+  })
+
   it('closes the older connection on another node before it grants the newer', async () => {
     const nodes = new Nodes('a', 'b', 'c')
     const [older, newer] = [new Connection('older'), new Connection('newer')]

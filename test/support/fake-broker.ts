@@ -67,6 +67,8 @@ export class FakeBroker implements Broker {
   holdSubscribes = false
   /** The next subscribes reject with it. */
   subscribeError: ShoalError | null = null
+  /** While true, claims of ids that nobody holds are granted at once; else they take a turn of the loop. */
+  claimsAtOnce = false
   /** Claims reject with it. */
   claimError: ShoalError | null = null
   /** The reason of receipts; null: 0x00, or 0x10 when no subscriber matches. */
@@ -207,6 +209,12 @@ export class FakeBroker implements Broker {
     let count = 0
     for (const subscribers of this.subscriptions.values()) count += subscribers.size
     return count
+  }
+
+  tryClaim(clientId: string, holder: ClientHolder): boolean {
+    if (!this.claimsAtOnce || this.holders.has(clientId)) return false
+    this.holders.set(clientId, holder)
+    return true
   }
 
   async claim(clientId: string, holder: ClientHolder): Promise<void> {

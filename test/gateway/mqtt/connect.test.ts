@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { generate } from 'mqtt-packet'
 import { ShoalError } from '../../../broker/errors.ts'
 import { Bench, listening, RawClient } from './harness.ts'
 
@@ -152,7 +153,6 @@ test('a second CONNECT is a protocol error [MQTT-3.1.0-2]', async t => {
 test('packets sent right behind CONNECT wait for the client id and are handled then', async () => {
   const bench = new Bench()
   const { transport, connection } = bench.open()
-  const { generate } = await import('mqtt-packet')
   connection.onData(
     Buffer.concat([
       generate({ cmd: 'connect', clientId: 'eager' }),
@@ -166,6 +166,26 @@ test('packets sent right behind CONNECT wait for the client id and are handled t
   assert.equal(transport.packets(4)[0]?.cmd, 'connack')
   assert.equal(bench.broker.published.length, 1)
   assert.equal(transport.paused, false)
+})
+
+test('a client id that is granted at once is answered at once, and so is what came behind CONNECT', async () => {
+  const bench = new Bench()
+  bench.broker.claimsAtOnce = true
+  for (const version of [4, 5] as const) {
+    const { transport, connection } = bench.open()
+    connection.onData(
+      Buffer.concat([
+        generate({ cmd: 'connect', clientId: `quick ${version}`, protocolVersion: version }),
+        generate({ cmd: 'pingreq' })
+      ])
+    )
+    bench.gateway.flush()
+    assert.deepEqual(
+      transport.packets(version).map(packet => packet.cmd),
+      ['connack', 'pingresp']
+    )
+    assert.equal(bench.broker.holders.get(`quick ${version}`), connection)
+  }
 })
 
 test('the newer connection of a client id closes the older, which v5 is told', async t => {
