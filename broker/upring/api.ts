@@ -122,10 +122,10 @@ export interface Upring extends EventEmitter<UpringEvents> {
     options?: Options | ((upring: Upring) => Options)
   ): Upring
   /** Called when what was `use`d so far is loaded. */
-  after(callback: (error: Error | null, done: () => void) => void): Upring
+  after(callback: (error: Error | null, done: (error?: Error | null) => void) => void): Upring
   after(): Promise<void>
   /** Called when everything is loaded, before `up`; an error of the start comes here. */
-  ready(callback: (error: Error | null, done: () => void) => void): void
+  ready(callback: (error: Error | null, done: (error?: Error | null) => void) => void): void
   ready(): Promise<unknown>
   /**
    * Called by `close`, the last that was registered first, when this node owns nothing any more but its links are still

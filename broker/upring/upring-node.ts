@@ -39,7 +39,7 @@ export class UpringNode extends EventEmitter<UpringEvents> implements Upring {
   // Made by avvio, in the constructor.
   declare readonly use: Upring['use']
   declare readonly after: Upring['after']
-  declare readonly ready: Upring['ready']
+  declare ready: Upring['ready']
   declare readonly onClose: Upring['onClose']
   declare readonly closePlugins: () => Promise<void>
   readonly #options: InstanceOptions
@@ -52,6 +52,10 @@ export class UpringNode extends EventEmitter<UpringEvents> implements Upring {
   /** Null before the node has joined. */
   #changes: Changes | null = null
   #isUp = false
+  /** What the start failed with. */
+  #failure: Error | null = null
+  /** Somebody has called `ready`. */
+  #isAwaited = false
   #closing: Promise<void> | null = null
 
   constructor(ground: Ground, options: InstanceOptions, runtime: Pick<Runtime, 'clock' | 'log'>) {
@@ -87,8 +91,17 @@ export class UpringNode extends EventEmitter<UpringEvents> implements Upring {
     })
     const boot = avvio<Upring>(this as Upring, { expose: { close: 'closePlugins' } })
     boot.use(this.#start.bind(this))
-    // `start` comes also when a plugin has failed and somebody was ready for that.
-    boot.on('start', () => void (boot.booted && this.#serve()))
+    // The first to be told of a failure, which goes on to those who are ready for it.
+    this.ready((error, done: (error: Error | null) => void) => {
+      this.#failure = error
+      done(error)
+    })
+    const ready: Upring['ready'] = this.ready.bind(this)
+    this.ready = ((callback: () => void) => {
+      this.#isAwaited = true
+      return ready(callback)
+    }) as Upring['ready']
+    boot.on('start', () => (this.#failure === null ? void this.#serve() : this.#fail(this.#failure)))
     this.onClose(() => this.#stop())
   }
 
@@ -242,24 +255,15 @@ export class UpringNode extends EventEmitter<UpringEvents> implements Upring {
 
   /** The first plugin: joins, so that those after it know the ring. */
   async #start(): Promise<void> {
-    try {
-      await this.#ground.start(this.#groundEvents())
-      this.#changes = new Changes(this.#ground, this.#options.hash, {
-        peerUp: peer => this.emit('peerUp', peer),
-        peerDown: peer => this.emit('peerDown', peer),
-        move: event => this.emit('move', event),
-        steal: event => this.emit('steal', event)
-      })
-      this.#changed()
-      this.#routing.ready()
-    } catch (error) {
-      if (this.#closing === null && this.listenerCount('error') > 0) {
-        // Whoever listens has been told; avvio throws what nobody is ready for.
-        this.ready(() => {})
-        this.emit('error', error as Error)
-      }
-      throw error
-    }
+    await this.#ground.start(this.#groundEvents())
+    this.#changes = new Changes(this.#ground, this.#options.hash, {
+      peerUp: peer => this.emit('peerUp', peer),
+      peerDown: peer => this.emit('peerDown', peer),
+      move: event => this.emit('move', event),
+      steal: event => this.emit('steal', event)
+    })
+    this.#changed()
+    this.#routing.ready()
   }
 
   async #serve(): Promise<void> {
@@ -268,7 +272,7 @@ export class UpringNode extends EventEmitter<UpringEvents> implements Upring {
       this.#inbound.ready()
       await this.#ground.serve()
     } catch (error) {
-      if (this.#closing === null) this.emit('error', error as Error)
+      this.#fail(error as Error)
       return
     }
     if (this.#closing !== null) return
@@ -276,6 +280,12 @@ export class UpringNode extends EventEmitter<UpringEvents> implements Upring {
     this.#isUp = true
     this.log.info({ id: this.#ground.id, peers: this.peers().length }, 'upring up')
     this.emit('up')
+  }
+
+  /** As an `error` event, which nobody may ignore but who was told by `ready`. A node that is being closed has not failed. */
+  #fail(error: Error): void {
+    if (this.#closing !== null || (this.#isAwaited && this.listenerCount('error') === 0)) return
+    this.emit('error', error)
   }
 
   async #close(): Promise<void> {
