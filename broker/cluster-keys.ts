@@ -14,8 +14,13 @@ export const KEY_ID_BYTES = 4
 /** More than a change of keys needs; each costs the receiver of a stranger's packet nothing, since packets name theirs. */
 export const KEYS_MAX = 8
 
-const HEXADECIMAL = /^[0-9A-Fa-f]{64}$/
-const BASE64 = /^[A-Za-z0-9+/_-]{43}=?$/
+/** What a key looks like, for a table of options. */
+export const KEY_SHAPE = {
+  pattern: /^(?:[0-9A-Fa-f]{64}|[A-Za-z0-9+/_-]{43}=?)$/,
+  allowed: 'keys of 32 bytes, each as 64 hexadecimal digits or as base64'
+}
+
+const NOTHING = new Uint8Array(0)
 const END = Buffer.from([1])
 
 export class ClusterKey {
@@ -30,7 +35,7 @@ export class ClusterKey {
   }
 
   /** 32 bytes that belong to this key, a purpose and what may tell one use from another; nobody gets from one to another. */
-  derive(purpose: string, context: Uint8Array = END.subarray(1)): Buffer {
+  derive(purpose: string, context: Uint8Array = NOTHING): Buffer {
     return createHmac('sha256', this.#secret)
       .update(`shoal ${purpose}\0`)
       .update(context)
@@ -41,22 +46,27 @@ export class ClusterKey {
 
 /** One to `KEYS_MAX` keys, the first being the one to seal with. May be replaced while in use. */
 export class ClusterKeys {
-  #keys!: ReadonlyMap<string, ClusterKey>
-  #first!: ClusterKey
+  #keys: ReadonlyMap<string, ClusterKey>
 
   /** Throws OPTION_INVALID, which never holds what was written: no key, too many, the same twice, or not 32 bytes. */
   constructor(written: readonly string[]) {
-    this.replace(written)
+    if (written.length === 0 || written.length > KEYS_MAX) {
+      throw invalid(`from 1 to ${KEYS_MAX} keys, and not ${written.length}`)
+    }
+    const keys = written.map((one, index) => new ClusterKey(secretOf(one, index + 1)))
+    this.#keys = new Map(keys.map(key => [key.id, key]))
+    if (this.#keys.size < keys.length) throw invalid('different keys, and one is there twice')
   }
 
   /** The keys of a file: one a line; empty lines and those that begin with `#` are skipped. Throws as the constructor. */
   static ofLines(text: string): ClusterKeys {
-    return new ClusterKeys(linesOf(text))
+    const lines = text.split(/\r?\n/).map(line => line.trim())
+    return new ClusterKeys(lines.filter(line => line !== '' && !line.startsWith('#')))
   }
 
   /** The key to seal with. */
   get first(): ClusterKey {
-    return this.#first
+    return this.#keys.values().next().value!
   }
 
   /** The ids of all, the first's first. */
@@ -68,39 +78,17 @@ export class ClusterKeys {
     return this.#keys.get(id)
   }
 
-  /** Takes these instead, from the next packet and link on. Throws as the constructor does, and has changed nothing then. */
-  replace(written: readonly string[]): void {
-    if (written.length === 0 || written.length > KEYS_MAX) {
-      throw invalid(`from 1 to ${KEYS_MAX} keys, and not ${written.length}`)
-    }
-    const keys = new Map<string, ClusterKey>()
-    for (const [index, one] of written.entries()) {
-      const read = new ClusterKey(secretOf(one, index + 1))
-      if (keys.has(read.id)) throw invalid(`different keys, and key ${index + 1} is there twice`)
-      // What was derived from a key that stays goes on being used.
-      keys.set(read.id, this.#keys?.get(read.id) ?? read)
-    }
-    this.#keys = keys
-    this.#first = keys.values().next().value!
+  /** Takes the keys of `others` instead, from the next packet and link on. */
+  replaceBy(others: ClusterKeys): void {
+    // What was derived from a key that stays goes on being used.
+    const keys = [...others.#keys.values()].map(key => this.#keys.get(key.id) ?? key)
+    this.#keys = new Map(keys.map(key => [key.id, key]))
   }
-
-  /** `replace` by the lines of a file. */
-  replaceByLines(text: string): void {
-    this.replace(linesOf(text))
-  }
-}
-
-function linesOf(text: string): string[] {
-  const lines = text.split(/\r?\n/).map(line => line.trim())
-  return lines.filter(line => line !== '' && !line.startsWith('#'))
 }
 
 function secretOf(written: string, number: number): Uint8Array {
-  const encoding = HEXADECIMAL.test(written) ? 'hex' : BASE64.test(written) ? 'base64' : null
-  if (encoding === null) {
-    throw invalid(`32 bytes each, as 64 hexadecimal digits or as base64, and key ${number} is not`)
-  }
-  return Buffer.from(written, encoding)
+  if (!KEY_SHAPE.pattern.test(written)) throw invalid(`${KEY_SHAPE.allowed}, and key ${number} is not`)
+  return Buffer.from(written, written.length === 2 * KEY_BYTES ? 'hex' : 'base64')
 }
 
 function invalid(allowed: string): ShoalError {

@@ -1,6 +1,7 @@
 // Every option of a node, in one table: name, kind, default, bounds, why. The option file, the
 // environment, the command line, the documentation and the type `Config` all come from it.
 
+import { KEY_SHAPE, KEYS_MAX } from './cluster-keys.ts'
 import { MESSAGE_BYTES_MAX } from './message.ts'
 import {
   bytes,
@@ -17,6 +18,8 @@ import {
   port,
   portOrOff,
   resolve,
+  secrets,
+  text,
   word
 } from './options/index.ts'
 
@@ -36,6 +39,8 @@ const NAME = {
   pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
   allowed: '1 to 64 letters, digits, dots, dashes or underscores, the first a letter or a digit'
 }
+
+const PATH_LENGTH_MAX = 4096
 
 const KiB = 1024
 const MiB = 1024 * KiB
@@ -77,9 +82,26 @@ export const OPTIONS = {
     'The address at which the other nodes reach this one; a name is looked up at the start. Not given: `clusterHost`, or for `0.0.0.0` the first address of the machine.',
     HOST_OR_NONE
   ),
-  insecureCluster: flag(
+  clusterKeyFile: text(
+    '',
+    'A file of keys that the nodes of the cluster share, as `shoal keygen` makes them, one a line: the first seals gossip, any opens it, and links are let in that prove one. SIGHUP reads it again.',
+    PATH_LENGTH_MAX
+  ),
+  clusterKey: secrets(KEYS_MAX, 'The same keys themselves, instead of a file.', KEY_SHAPE),
+  clusterTlsCert: text(
+    '',
+    'Certificate of this node (PEM), for links between nodes over mutual TLS. With a key alone, links are authenticated when they begin, but not encrypted. SIGHUP reads these three files again.',
+    PATH_LENGTH_MAX
+  ),
+  clusterTlsKey: text('', 'Private key of `clusterTlsCert` (PEM).', PATH_LENGTH_MAX),
+  clusterTlsCa: text(
+    '',
+    'Certificates of the authorities (PEM) of which one must have signed the certificate of every node. They should sign for nothing else.',
+    PATH_LENGTH_MAX
+  ),
+  insecure: flag(
     false,
-    'Lets the cluster port listen beyond loopback although links and gossip are neither encrypted nor authenticated in this version: for trusted networks only.'
+    'Lets the cluster port listen beyond loopback without a key, so that whoever reaches it can join, read and forge: for networks that keep strangers out.'
   ),
   client: flag(false, 'Makes this node a gateway only: it joins, and serves clients, but owns no topics.'),
   preset: choice(
@@ -216,13 +238,7 @@ export function readConfig(sources: ConfigSources): Config {
 
 /** Rules that concern more than one option. */
 function checkTogether(config: Config): void {
-  if (!config.insecureCluster && !isLoopback(config.clusterHost)) {
-    throw new OptionError(
-      `clusterHost is "${config.clusterHost}", but links and gossip are not encrypted or authenticated in this ` +
-        'version, so the cluster port stays on loopback. On a trusted network, give --insecure-cluster.',
-      { option: 'clusterHost', value: config.clusterHost }
-    )
-  }
+  checkCluster(config)
   if (
     !config.allowAnonymous &&
     !isLoopback(config.host) &&
@@ -251,6 +267,30 @@ function checkTogether(config: Config): void {
       }
     )
   }
+}
+
+function checkCluster({ clusterHost, clusterKey, clusterKeyFile, insecure, ...config }: Config): void {
+  if (clusterKey.length > 0 && clusterKeyFile !== '') {
+    throw new OptionError('clusterKey and clusterKeyFile are both given: give one of them.', {
+      option: 'clusterKeyFile'
+    })
+  }
+  const tls = [config.clusterTlsCert, config.clusterTlsKey, config.clusterTlsCa]
+  const given = tls.filter(path => path !== '').length
+  if (given > 0 && given < tls.length) {
+    throw new OptionError(
+      'clusterTlsCert, clusterTlsKey and clusterTlsCa belong together: give all or none.',
+      { option: 'clusterTlsCert' }
+    )
+  }
+  if (insecure || clusterKey.length > 0 || clusterKeyFile !== '' || isLoopback(clusterHost)) return
+  const hint = given > 0 ? ' TLS is for links, and gossip needs a key as well.' : ''
+  throw new OptionError(
+    `clusterHost is "${clusterHost}", where whoever reaches the cluster port could join, read and forge.${hint} ` +
+      'Make a key with `shoal keygen > cluster.key` and give --cluster-key-file cluster.key to every node; or, on a ' +
+      'network that keeps strangers out, give --insecure.',
+    { option: 'clusterHost', value: clusterHost }
+  )
 }
 
 /** Whether only this machine can reach a listener on `host`. A name other than localhost is not looked up: no. */

@@ -8,10 +8,9 @@ import { parseSource, readSources, type Source } from './support/source.ts'
 
 /** Layers of broker/: each imports from those before it, and from itself. A folder, or the files of the root. */
 const LAYERS: readonly { name: string; files?: readonly string[] }[] = [
-  { name: 'foundation', files: ['errors.ts', 'message.ts', 'run.ts'] },
+  { name: 'foundation', files: ['errors.ts', 'cluster-keys.ts', 'message.ts', 'run.ts'] },
   { name: 'options' },
   { name: 'config', files: ['config.ts'] },
-  { name: 'keys', files: ['cluster-keys.ts'] },
   { name: 'runtime' },
   { name: 'swim' },
   { name: 'ring' },

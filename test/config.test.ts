@@ -114,13 +114,43 @@ test('an empty variable counts as not given', () => {
   assert.equal(readConfig({ environment: { SHOAL_MQTT_PORT: '' } }).mqttPort, 1883)
 })
 
-test('the cluster port leaves loopback only when told to', () => {
+const KEY = 'c2hvYWwgc2hvYWwgc2hvYWwgc2hvYWwgc2hvYWwgc2g='
+
+test('the cluster port leaves loopback with a key, or when told that it may without', () => {
   const given = { clusterHost: '0.0.0.0' }
   assert.match(
     refusal(() => readConfig({ flags: flags(given) })),
-    /clusterHost.*0\.0\.0\.0.*--insecure-cluster/
+    /clusterHost.*0\.0\.0\.0.*shoal keygen.*--cluster-key-file.*--insecure/
   )
-  assert.equal(readConfig({ flags: flags({ ...given, insecureCluster: true }) }).clusterHost, '0.0.0.0')
+  for (const more of [{ insecure: true }, { clusterKeyFile: 'cluster.key' }]) {
+    assert.equal(readConfig({ flags: flags({ ...given, ...more }) }).clusterHost, '0.0.0.0')
+  }
+  const keyed = readConfig({ flags: flags(given), environment: { SHOAL_CLUSTER_KEY: KEY } })
+  assert.deepEqual(keyed.clusterKey, [KEY])
+})
+
+test('TLS for links stands beside the key, not in its place, and its three files belong together', () => {
+  const tls = { clusterTlsCert: 'a.pem', clusterTlsKey: 'a.key', clusterTlsCa: 'ca.pem' }
+  assert.equal(readConfig({ flags: flags(tls) }).clusterTlsCa, 'ca.pem')
+  assert.match(
+    refusal(() => readConfig({ flags: flags({ ...tls, clusterHost: '10.0.0.1' }) })),
+    /gossip needs a key as well/
+  )
+  assert.match(
+    refusal(() => readConfig({ flags: flags({ ...tls, clusterTlsCa: '' }) })),
+    /clusterTlsCert, clusterTlsKey and clusterTlsCa belong together/
+  )
+})
+
+test('a key is given by one way, and a bad one is not repeated in the message', () => {
+  const both = { flags: flags({ clusterKeyFile: 'a' }), environment: { SHOAL_CLUSTER_KEY: KEY } }
+  assert.match(
+    refusal(() => readConfig(both)),
+    /clusterKey and clusterKeyFile are both given/
+  )
+  const message = refusal(() => readConfig({ environment: { SHOAL_CLUSTER_KEY: 'c2VjcmV0' } }))
+  assert.match(message, /^SHOAL_CLUSTER_KEY must be at most 8 of keys of 32 bytes/)
+  assert.doesNotMatch(message, /c2VjcmV0/)
 })
 
 test('clients from other machines are let in only when told to', () => {

@@ -24,6 +24,7 @@ export {
   port,
   portOrOff,
   type Shape,
+  secrets,
   several,
   text,
   word

@@ -88,6 +88,12 @@ export function resolve<Table extends OptionTable>(
 function readOption(option: Option<unknown>, given: Given): unknown {
   const value = option.read(given.value)
   if (value !== undefined) return value
+  if (option.secret === true) {
+    throw new OptionError(`${given.label} must be ${option.allowed}; it is not, and is not shown here.`, {
+      option: given.label,
+      allowed: option.allowed
+    })
+  }
   const fields = { option: given.label, value: given.value, allowed: option.allowed }
   if (given.value === undefined) {
     throw new OptionError(`${given.label} needs a value: ${option.allowed}.`, fields)

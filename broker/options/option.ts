@@ -13,6 +13,8 @@ export interface Option<T> {
   readonly standsAlone: boolean
   /** True if its flag may be given several times: the values are read together, as an array. */
   readonly repeats: boolean
+  /** True if nobody may read it: it has no flag, since every user of a machine sees its command lines, and no message shows it. */
+  readonly secret?: true
   /** The value meant by text, or by a value of a YAML or JSON file; undefined if it is not allowed. */
   read(given: unknown): T | undefined
   show(value: T): string
@@ -155,6 +157,11 @@ export function list(countMax: number, why: string, item: Shape): Option<readonl
     },
     show: value => value.join(',')
   }
+}
+
+/** As `list`, and secret. */
+export function secrets(countMax: number, why: string, item: Shape): Option<readonly string[]> {
+  return { ...list(countMax, why, item), secret: true }
 }
 
 /** At most `countMax` texts, each given by a flag of its own, and taken as it is. */

@@ -1,7 +1,13 @@
 // Reads a command's arguments by its table of options: `--flag value`, `--flag=value`, `-f value`,
 // `--flag` and `--no-flag` for booleans. What nobody knows is refused with what was probably meant.
 import { parseArgs } from 'node:util'
-import { flagOf, type Given, unknownOption } from '../../broker/options/index.ts'
+import {
+  environmentNameOf,
+  flagOf,
+  type Given,
+  OptionError,
+  unknownOption
+} from '../../broker/options/index.ts'
 import type { Arguments, Command } from './command.ts'
 import { Failure } from './failure.ts'
 
@@ -20,6 +26,7 @@ export function readArguments(command: Command, argv: readonly string[]): Argume
     if (name === undefined || option === undefined || (negated && !option.standsAlone)) {
       throw unknownOption(token.rawName, known(command), token.name)
     }
+    if (option.secret === true) throw onlyElsewhere(name, token.rawName)
     const value = option.standsAlone ? (token.value ?? !negated) : token.value
     const before = flags.get(name)?.value
     const all =
@@ -42,7 +49,16 @@ function shapes(command: Command): Record<string, { type: 'string' | 'boolean'; 
 }
 
 function known(command: Command): string[] {
-  return [...Object.keys(command.options).map(name => `--${flagOf(name)}`), '--help']
+  const open = Object.entries(command.options).filter(([, option]) => option.secret !== true)
+  return [...open.map(([name]) => `--${flagOf(name)}`), '--help']
+}
+
+function onlyElsewhere(name: string, written: string): OptionError {
+  return new OptionError(
+    `${written} is secret, and every user of this machine sees its command lines: give it as ` +
+      `${environmentNameOf(name)}, or in an option file.`,
+    { option: written }
+  )
 }
 
 function checkPositionals(command: Command, given: readonly string[]): void {

@@ -10,6 +10,7 @@ import { nodeRuntime } from '../../broker/runtime/node.ts'
 import { listenMqtt, MqttGateway, type MqttListener } from '../mqtt/index.ts'
 import type { WebListener } from '../websocket/listener.ts'
 import type { WebOptions } from '../websocket/options.ts'
+import type { ClusterSecrets } from './cluster-secrets.ts'
 import { Failure, systemCode } from './failure.ts'
 
 /** The part of `closeTimeoutMs` that is for goodbyes to clients, at most; the rest is the cluster's. */
@@ -40,11 +41,18 @@ export class RunningNode {
    * meanwhile. `stopped` gives up a start that is under way (joining waits for the other nodes as long as it takes).
    * Throws `Failure` for a port or address that cannot be had, and whatever else went wrong, with all closed again.
    */
-  static async start(config: Config, log: Log, stopped: Promise<unknown>): Promise<RunningNode> {
+  static async start(
+    config: Config,
+    secrets: ClusterSecrets,
+    log: Log,
+    stopped: Promise<unknown>
+  ): Promise<RunningNode> {
     const lingerMs = Math.min(LINGER_MS_MAX, Math.floor(config.closeTimeoutMs / 4))
+    const options = await brokerOptions(config, config.closeTimeoutMs - lingerMs)
+    const { keys, tls } = secrets
     const broker = createBroker(
-      await brokerOptions(config, config.closeTimeoutMs - lingerMs),
-      nodeRuntime({ log })
+      keys === null ? options : { ...options, clusterKeys: keys },
+      nodeRuntime(tls === null ? { log } : { log, tls })
     )
     const gateway = new MqttGateway(broker, { ...mqttOptions(config), lingerMs })
     let mqtt: MqttListener | null = null

@@ -7,6 +7,7 @@ import { cluster } from './cluster.ts'
 import type { Command, Terminal } from './command.ts'
 import { Failure } from './failure.ts'
 import { helpOf, overviewOf } from './help.ts'
+import { keygen } from './keygen.ts'
 import { load } from './load.ts'
 import { owner } from './owner.ts'
 import { pub } from './pub.ts'
@@ -16,7 +17,17 @@ import { status } from './status.ts'
 import { sub } from './sub.ts'
 import { version } from './version.ts'
 
-export const COMMANDS: readonly Command[] = [start, cluster, status, owner, pub, sub, load, clusterNode]
+export const COMMANDS: readonly Command[] = [
+  start,
+  cluster,
+  status,
+  owner,
+  pub,
+  sub,
+  keygen,
+  load,
+  clusterNode
+]
 
 /** Settles with the exit code. Rejects for a bug only. */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<number> {

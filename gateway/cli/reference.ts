@@ -5,9 +5,8 @@ import { environmentNameOf, flagOf, type Option, type OptionTable } from '../../
 /** A Markdown table: one row an option. The names are those of an option file; flag and variable follow from them. */
 export function markdownReference(table: OptionTable): string {
   const rows = Object.entries(table).map(([name, option]) => {
-    const what = option.standsAlone
-      ? `\`--${flagOf(name)}\``
-      : `\`--${flagOf(name)}\` ${cell(option.allowed)}`
+    const flag = `\`${writtenName(name, option)}\``
+    const what = option.standsAlone ? flag : `${flag} ${cell(option.allowed)}`
     return `| \`${name}\` | ${what} | ${standard(option, '`')} | ${cell(option.why)} |`
   })
   return ['| option | flag and what it takes | default | what for |', '|---|---|---|---|', ...rows, ''].join(
@@ -28,13 +27,18 @@ export function textReference(
   const letterOf = new Map(Object.entries(letters).map(([letter, name]) => [name, letter]))
   const paragraphs = Object.entries(table).map(([name, option]) => {
     const letter = letterOf.get(name)
-    const flags = `${letter === undefined ? '' : `-${letter}, `}--${flagOf(name)}`
+    const flags = `${letter === undefined ? '' : `-${letter}, `}${writtenName(name, option)}`
     const takes = option.standsAlone ? '' : ` Takes ${option.allowed}.`
     const variable = variables ? ` ${environmentNameOf(name)}.` : ''
     const body = `${option.why.replaceAll('`', '')}${takes} Default: ${standard(option, '')}.${variable}`
     return `  ${flags}\n${wrapped(body, 94, '      ')}`
   })
   return paragraphs.join('\n')
+}
+
+/** Its flag; of a secret, which has none, its variable. */
+function writtenName(name: string, option: Option<unknown>): string {
+  return option.secret === true ? environmentNameOf(name) : `--${flagOf(name)}`
 }
 
 function standard(option: Option<unknown>, quote: string): string {

@@ -4,6 +4,8 @@ import { constants } from 'node:os'
 export type StopSignal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
 
 const SIGNALS: readonly StopSignal[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
+/** Where SIGHUP asks for something else. */
+export const SIGNALS_BUT_HUP: readonly StopSignal[] = ['SIGINT', 'SIGTERM']
 /** npm passes on the SIGINT that a terminal has sent to both: what comes so soon after is the same signal. */
 const ECHO_MS = 500
 
@@ -20,11 +22,16 @@ export class StopSignals {
   readonly #listeners = new Map<StopSignal, () => void>()
 
   /** `again` is called at every later signal, with the exit code it stands for. `now` is in ms. */
-  constructor(source: SignalSource, now: () => number, again: (exitCode: number) => void) {
+  constructor(
+    source: SignalSource,
+    now: () => number,
+    again: (exitCode: number) => void,
+    signals: readonly StopSignal[] = SIGNALS
+  ) {
     this.#source = source
     let firstAt = Number.NaN
     this.first = new Promise(resolve => {
-      for (const signal of SIGNALS) {
+      for (const signal of signals) {
         const listener = (): void => {
           if (Number.isNaN(firstAt)) {
             firstAt = now()

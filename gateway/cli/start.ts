@@ -1,11 +1,12 @@
 // `shoal start`: one node in this process, until a signal stops it.
 import { type Config, OPTIONS } from '../../broker/config.ts'
 import type { Log } from '../../broker/runtime/log.ts'
+import { ClusterSecrets } from './cluster-secrets.ts'
 import type { Arguments, Command, Terminal } from './command.ts'
 import { createLog } from './log.ts'
 import { type NodeAddresses, RunningNode } from './node.ts'
 import { CONFIG_OPTION, loadConfig } from './option-file.ts'
-import { StopSignals } from './signals.ts'
+import { SIGNALS_BUT_HUP, StopSignals } from './signals.ts'
 
 /** Beyond `closeTimeoutMs`, for what takes part of a second by itself. */
 const CLOSE_GRACE_MS = 500
@@ -55,12 +56,15 @@ async function runNode(
   parentGone: Promise<void> | null
 ): Promise<number> {
   const log = createLog(config)
+  const secrets = new ClusterSecrets(config)
   exitOnBugs(log)
   const signals = new StopSignals(
     process,
     () => performance.now(),
-    code => process.exit(code)
+    code => process.exit(code),
+    secrets.hasFiles ? SIGNALS_BUT_HUP : undefined
   )
+  if (secrets.hasFiles) process.on('SIGHUP', () => secrets.reload(log))
   const asked =
     parentGone === null ? signals.first : Promise.race([signals.first, parentGone.then(() => 'disconnect')])
   let isAsked = false
@@ -69,7 +73,7 @@ async function runNode(
   })
   let node: RunningNode
   try {
-    node = await RunningNode.start(config, log, asked)
+    node = await RunningNode.start(config, secrets, log, asked)
   } catch (error) {
     if (isAsked) return 0
     throw error

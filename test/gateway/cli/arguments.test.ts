@@ -63,3 +63,12 @@ test('an argument too few or too many is refused with the usage', () => {
   assert.deepEqual(readArguments(owner, ['--', '--odd']).positionals, ['--odd'])
   assert.equal(usageOf(owner), 'shoal owner <topic> [options]')
 })
+
+test('a secret on the command line is refused, with the ways that it may take', () => {
+  for (const argv of [['--cluster-key', 'x'], ['--cluster-key=x']]) {
+    assert.throws(() => read(start, ...argv), {
+      code: 'OPTION_INVALID',
+      message: /^--cluster-key is secret.*SHOAL_CLUSTER_KEY, or in an option file\.$/
+    })
+  }
+})

@@ -99,6 +99,21 @@ test('a container is given more time to stop than a node takes', () => {
   }
 })
 
+test('the key of the cluster is a secret that each node has, from a file that no image and no commit gets', () => {
+  const secrets = field(compose, 'secrets')
+  assert.ok(isRecord(secrets))
+  for (const [, service] of services()) {
+    const { clusterKeyFile } = readConfig({ environment: environment(service) })
+    const names = field(service, 'secrets')
+    assert.ok(Array.isArray(names))
+    assert.equal(names.length, 1)
+    assert.equal(clusterKeyFile, `/run/secrets/${names[0]}`)
+    assert.equal(field(secrets, String(names[0]), 'file'), './cluster.key')
+  }
+  assert.ok(readFileSync(join(root, '.gitignore'), 'utf8').split('\n').includes('cluster.key'))
+  assert.ok(!readFileSync(join(root, '.dockerignore'), 'utf8').includes('cluster.key'))
+})
+
 test('compose.yaml builds from the folder that the Dockerfile is in', () => {
   for (const [, service] of services()) {
     const context = field(service, 'build')

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { flagOf } from '../../../broker/options/index.ts'
+import { environmentNameOf, flagOf } from '../../../broker/options/index.ts'
 import { COMMANDS, outlivesOutput, run } from '../../../gateway/cli/program.ts'
 import { repositoryRoot } from '../../support/root.ts'
 
@@ -38,14 +38,10 @@ test('the help of a command has its usage and every option, on lines that fit a 
     const { code, out } = await said('help', command.name)
     assert.equal(code, 0)
     assert.match(out[0] ?? '', new RegExp(`^Usage: shoal ${command.name}`))
-    for (const name of Object.keys(command.options)) {
+    for (const [name, option] of Object.entries(command.options)) {
+      const written = option.secret === true ? environmentNameOf(name) : `--${flagOf(name)}`
       assert.ok(
-        out.some(line =>
-          line
-            .trim()
-            .split(', ')
-            .includes(`--${flagOf(name)}`)
-        ),
+        out.some(line => line.trim().split(', ').includes(written)),
         name
       )
     }
