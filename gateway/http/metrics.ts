@@ -1,5 +1,5 @@
-// The node's figures in Prometheus's text format: what the broker counts, what the web gateway counts,
-// and what the process uses.
+// The figures of a node, or of all nodes of a process, in Prometheus's text format: what the broker counts, what
+// its gateways count, and what the process uses.
 // Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 import type { BrokerStatus } from '../../broker/broker.ts'
 import type { WebCounters } from '../websocket/counters.ts'
@@ -8,13 +8,30 @@ export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 type Labels = Readonly<Record<string, string>>
 
-/** The whole text. Every line ends with `\n`. Of `mqtt`, which may be empty, the numbers are shown. */
-export function metricsText(
-  status: BrokerStatus,
-  web: Readonly<WebCounters>,
-  mqtt: Readonly<object>
-): string {
+/** What one node counts. Plain values only, so that it can be sent from thread to thread. */
+export interface NodeFigures {
+  readonly status: BrokerStatus
+  readonly web: Readonly<WebCounters>
+  /** May be empty; the numbers of it are shown. */
+  readonly mqtt: Readonly<object>
+}
+
+/** Puts the figures of the other nodes of this process beside a node's own. Never rejects. */
+export type Gather = (own: NodeFigures) => Promise<readonly NodeFigures[]>
+
+/** The whole text; every line ends with `\n`. If `labelled`, each sample says which node it is of: `node="host:port"`. */
+export function metricsText(nodes: readonly NodeFigures[], labelled: boolean): string {
   const text = new MetricsText()
+  for (const node of nodes) {
+    text.labels = labelled ? { node: node.status.id } : {}
+    ofNode(text, node)
+  }
+  text.labels = {}
+  processUse(text)
+  return text.toString()
+}
+
+function ofNode(text: MetricsText, { status, web, mqtt }: NodeFigures): void {
   text.family('shoal_ready', 'gauge', 'Whether the node serves.').sample(Number(status.ready))
   members(text, status)
   text.family('shoal_ring_nodes', 'gauge', 'Nodes on the ring.').sample(status.ring.nodes)
@@ -27,8 +44,6 @@ export function metricsText(
   }
   gateway(text, 'web', web)
   gateway(text, 'mqtt', mqtt)
-  processUse(text)
-  return text.toString()
 }
 
 function members(text: MetricsText, status: BrokerStatus): void {
@@ -70,24 +85,32 @@ function processUse(text: MetricsText): void {
 }
 
 class MetricsText {
+  /** Added to every sample. */
+  labels: Labels = {}
+  /** The lines of each metric: they must stand together, also when they are of several nodes. */
+  readonly #families = new Map<string, string[]>()
   #lines: string[] = []
   #name = ''
 
+  /** The metric of the samples that follow. */
   family(name: string, type: 'counter' | 'gauge', help: string): this {
     this.#name = name
-    this.#lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`)
+    this.#lines = this.#families.get(name) ?? [`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`]
+    this.#families.set(name, this.#lines)
     return this
   }
 
   sample(value: number, labels: Labels = {}): this {
-    const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`)
+    const pairs = Object.entries({ ...this.labels, ...labels }).map(
+      ([label, text]) => `${label}="${escapeLabel(text)}"`
+    )
     const set = pairs.length === 0 ? '' : `{${pairs.join(',')}}`
     this.#lines.push(`${this.#name}${set} ${value}`)
     return this
   }
 
   toString(): string {
-    return `${this.#lines.join('\n')}\n`
+    return `${[...this.#families.values()].flat().join('\n')}\n`
   }
 }
 

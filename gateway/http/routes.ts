@@ -2,7 +2,8 @@
 import type { HttpRequest, HttpResponse, TemplatedApp } from 'uWebSockets.js'
 import { ShoalError } from '../../broker/errors.ts'
 import type { WebGateway } from '../websocket/gateway.ts'
-import { METRICS_TYPE, metricsText } from './metrics.ts'
+import { Exchange } from './exchange.ts'
+import { type Gather, METRICS_TYPE, metricsText, type NodeFigures } from './metrics.ts'
 import { PublishRoute } from './publish.ts'
 import { type Answer, HttpError, jsonAnswer, respond, respondToHead } from './respond.ts'
 import { StaticFiles } from './static-files.ts'
@@ -17,14 +18,22 @@ export class HttpRoutes {
   readonly #gateway: WebGateway
   readonly #mqttCounters: Readonly<object>
   readonly #isOriginAllowed: OriginCheck
+  readonly #gather: Gather | null
   readonly #publish: PublishRoute
   readonly #files = new StaticFiles()
   readonly #gets: ReadonlyMap<string, Route>
 
-  constructor(gateway: WebGateway, mqttCounters: Readonly<object>, isOriginAllowed: OriginCheck) {
+  /** `gather` is for a node that is one of several in its process: null for one alone. */
+  constructor(
+    gateway: WebGateway,
+    mqttCounters: Readonly<object>,
+    isOriginAllowed: OriginCheck,
+    gather: Gather | null
+  ) {
     this.#gateway = gateway
     this.#mqttCounters = mqttCounters
     this.#isOriginAllowed = isOriginAllowed
+    this.#gather = gather
     this.#publish = new PublishRoute(gateway)
     this.#files.add('/', new URL('./public/', import.meta.url))
     this.#files.add('/client/', new URL('../../client-js/', import.meta.url))
@@ -33,7 +42,7 @@ export class HttpRoutes {
       ['/ready', () => this.#ready()],
       ['/status', () => jsonAnswer('200 OK', gateway.broker.status())],
       ['/owner', req => this.#owner(req)],
-      ['/metrics', () => this.#metrics()]
+      ['/metrics', () => this.#metrics([this.#figures()])]
     ])
   }
 
@@ -52,6 +61,9 @@ export class HttpRoutes {
     const method = req.getMethod()
     if (path === '/publish' && method === 'post') {
       return this.#publish.handle(res, req, this.#originRefusal(req))
+    }
+    if (path === '/metrics' && method === 'get' && this.#gather !== null) {
+      return this.#gathered(new Exchange(res), this.#gather)
     }
     const answer = this.#answer(path, method, req)
     if (method === 'head') respondToHead(res, answer)
@@ -97,10 +109,24 @@ export class HttpRoutes {
     return jsonAnswer('200 OK', { topic, owner })
   }
 
-  #metrics(): Answer {
-    const { broker, counters } = this.#gateway
-    const body = metricsText(broker.status(), counters, this.#mqttCounters)
+  #gathered(exchange: Exchange, gather: Gather): void {
+    let own: NodeFigures
+    try {
+      own = this.#figures()
+    } catch (error) {
+      return exchange.fail(HttpError.from(error))
+    }
+    void gather(own).then(nodes => exchange.answer(this.#metrics(nodes)))
+  }
+
+  #metrics(nodes: readonly NodeFigures[]): Answer {
+    const body = metricsText(nodes, this.#gather !== null)
     return { status: '200 OK', type: METRICS_TYPE, body, headers: {} }
+  }
+
+  #figures(): NodeFigures {
+    const { broker, counters } = this.#gateway
+    return { status: broker.status(), web: counters, mqtt: this.#mqttCounters }
   }
 }
 

@@ -14,6 +14,7 @@ import { isLoopback } from '../../broker/config.ts'
 import { ShoalError } from '../../broker/errors.ts'
 import { MESSAGE_BYTES_MAX } from '../../broker/message.ts'
 import { checkAnonymous } from '../auth/anonymous.ts'
+import type { Gather } from '../http/metrics.ts'
 import { HttpRoutes } from '../http/routes.ts'
 import { Connection } from './connection.ts'
 import { newCounters, type WebCounters } from './counters.ts'
@@ -37,7 +38,7 @@ export interface WebListener {
 
 /**
  * Listens. `acceptMqtt` takes the WebSockets of the `mqtt` subprotocol; without it they are refused. The metrics show
- * `mqttCounters` too, read at each request.
+ * `mqttCounters` too, read at each request, and what `gather` puts beside them.
  * Rejects: OPTION_INVALID (anonymous clients beyond loopback, without the option; frames that no link carries),
  * PORT_IN_USE, or the system's error.
  */
@@ -45,12 +46,13 @@ export async function listenWeb(
   broker: Broker,
   options: Partial<WebOptions> = {},
   acceptMqtt: AcceptMqtt | null = null,
-  mqttCounters: Readonly<object> = {}
+  mqttCounters: Readonly<object> = {},
+  gather: Gather | null = null
 ): Promise<WebListener> {
   const all = { ...WEB_DEFAULTS, ...options }
   checkAnonymous(all.host, all.allowAnonymous)
   checkFrameBytes(all.frameBytesMax)
-  const listener = new Listener(broker, all, acceptMqtt, mqttCounters)
+  const listener = new Listener(broker, all, acceptMqtt, mqttCounters, gather)
   await listener.listen()
   return listener
 }
@@ -82,7 +84,8 @@ class Listener implements WebListener {
     broker: Broker,
     options: WebOptions,
     acceptMqtt: AcceptMqtt | null,
-    mqttCounters: Readonly<object>
+    mqttCounters: Readonly<object>,
+    gather: Gather | null
   ) {
     this.address = { host: options.host, port: options.port }
     this.#acceptMqtt = acceptMqtt
@@ -108,15 +111,14 @@ class Listener implements WebListener {
       close: (ws, code) => this.#closed(ws, code)
     })
     this.#app.filter((res, change) => this.#counted(res, Number(change)))
-    this.#routes = new HttpRoutes(this.#gateway, mqttCounters, (origin, host) =>
-      this.#isAllowed(origin, host)
-    )
+    const isAllowed = (origin: string, host: string): boolean => this.#isAllowed(origin, host)
+    this.#routes = new HttpRoutes(this.#gateway, mqttCounters, isAllowed, gather)
     this.#routes.register(this.#app)
   }
 
   async listen(): Promise<void> {
-    const { host, port } = this.#gateway.options
-    this.#port = await listenOn(this.#app, host, port)
+    const { host, port, joinsPort } = this.#gateway.options
+    this.#port = await listenOn(this.#app, host, port, joinsPort)
     this.address = { host, port: this.#port.port }
     this.#ticking = this.#gateway.broker.clock.every(TICK_MS, () => this.#tick())
   }

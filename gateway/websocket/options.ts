@@ -45,6 +45,8 @@ export interface WebOptions {
   receiptTimeoutMs: number
   /** How long `close` lets goodbyes reach their clients. */
   lingerMs: number
+  /** Another thread of this process listens on the port, and the system deals connections out to both. */
+  joinsPort: boolean
 }
 
 export const WEB_DEFAULTS: Readonly<WebOptions> = {
@@ -66,5 +68,6 @@ export const WEB_DEFAULTS: Readonly<WebOptions> = {
   requestBytesMax: 67_108_864,
   batchMax: 1_000,
   receiptTimeoutMs: 10_000,
-  lingerMs: 250
+  lingerMs: 250,
+  joinsPort: false
 }

@@ -1,4 +1,4 @@
-// Listening on a port that no one else has. The library either shares a port with whoever listens on it
+// Listening on a port that no one else has, or only other threads of this process. The library either shares a port with whoever listens on it
 // already (SO_REUSEPORT), or takes it alone but then not again for a minute after its last connections
 // (no SO_REUSEADDR): a node that restarts would be without its port. So the system is asked first.
 
@@ -13,9 +13,14 @@ export interface ListeningPort {
   close(): void
 }
 
-/** Port 0 takes any free one. Rejects: PORT_IN_USE, or the system's error. */
-export async function listenOn(app: TemplatedApp, host: string, port: number): Promise<ListeningPort> {
-  if (port !== 0) await checkFree(host, port)
+/** Port 0 takes any free one. With `joins`, others may have it. Rejects: PORT_IN_USE, or the system's error. */
+export async function listenOn(
+  app: TemplatedApp,
+  host: string,
+  port: number,
+  joins: boolean
+): Promise<ListeningPort> {
+  if (port !== 0 && !joins) await checkFree(host, port)
   const token = await new Promise<us_listen_socket | false>(resolve => app.listen(host, port, resolve))
   if (token === false) throw new ShoalError('PORT_IN_USE', { host, port })
   let isOpen = true
