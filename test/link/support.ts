@@ -176,8 +176,9 @@ export function messageOf(
   return new Message(topic, bytes, 0, bytes.length, qos, retain)
 }
 
-/** What a far side can tell of a message. */
+/** What a far side can tell of a message, or of those of a run. */
 export function contentOf(message: Message): object {
+  if (message.count > 1) return { version: message.packetVersion, run: message.singles().map(contentOf) }
   return {
     topic: message.topic.name,
     payload: Buffer.from(message.payload()).toString('base64'),

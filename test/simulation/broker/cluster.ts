@@ -1,10 +1,12 @@
 // A cluster of brokers on the simulated network, with clients that record what they do and see.
 import { Buffer } from 'node:buffer'
+import { type IPublishPacket, parser } from 'mqtt-packet'
 import { type Broker, createBroker } from '../../../broker/broker.ts'
-import { Message, type QoS, type Receipt } from '../../../broker/message.ts'
+import { Message, type QoS, type Receipt, type TopicName } from '../../../broker/message.ts'
 import type { Log } from '../../../broker/runtime/log.ts'
 import { matches } from '../../../broker/topics/filter.ts'
 import type { Match, Subscriber } from '../../../broker/topics/subscription.ts'
+import { runOf } from '../../support/runs.ts'
 import { Simulation } from '../simulation.ts'
 import { History, type Watcher } from './history.ts'
 
@@ -98,7 +100,7 @@ export class SimulatedBrokers {
       until: Number.POSITIVE_INFINITY
     }
     this.history.watchers.push(watcher)
-    const subscriber = new Recorder(watcher, () => this.now)
+    const subscriber = new Recorder(watcher, this.#subscribers % 2 === 0, () => this.now)
     const options = { qos, noLocal: false, retainAsPublished: false, identifier: 0 }
     node.broker.subscribe(subscriber, filter, options).then(
       () => {
@@ -116,21 +118,36 @@ export class SimulatedBrokers {
   }
 }
 
+/** Every second one takes runs as they are, so that both ways of delivering are seen. */
 class Recorder implements Subscriber {
+  readonly takesRuns: boolean
   readonly #watcher: Watcher
   readonly #now: () => number
 
-  constructor(watcher: Watcher, now: () => number) {
+  constructor(watcher: Watcher, takesRuns: boolean, now: () => number) {
+    this.takesRuns = takesRuns
     this.#watcher = watcher
     this.#now = now
   }
 
   deliver(message: Message, _match: Match, retained: boolean): void {
     if (retained) return
-    const { epoch, offset } = message
-    const name = Buffer.from(message.payload()).toString()
-    this.#watcher.received.push({ name, qos: message.qos === 0 ? 0 : 1, epoch, offset, at: this.#now() })
+    const { epoch, qos } = message
+    payloadsOf(message).forEach((name, i) => {
+      const offset = message.offset + i
+      this.#watcher.received.push({ name, qos: qos === 0 ? 0 : 1, epoch, offset, at: this.#now() })
+    })
   }
+}
+
+/** What is said in a message, or in those of a run, without taking the run apart as the broker does. */
+function payloadsOf(message: Message): string[] {
+  if (message.count === 1) return [Buffer.from(message.payload()).toString()]
+  const payloads: string[] = []
+  const reader = parser({ protocolVersion: message.packetVersion })
+  reader.on('packet', packet => payloads.push((packet as IPublishPacket).payload.toString()))
+  reader.parse(Buffer.from(message.buffer.subarray(message.packetStart, message.payloadEnd)))
+  return payloads
 }
 
 /** Publishes on a few topics, each with its own numbers, while its node is up. */
@@ -149,19 +166,15 @@ export class Publisher implements Receipt {
     this.#cluster = cluster
   }
 
-  publish(topic: string, qos: 0 | 1): void {
+  /** One message, or a run of `count`. */
+  publish(topic: string, qos: 0 | 1, count = 1): void {
     if (this.#paused) return
-    const number = this.#numbers.get(topic) ?? 0
-    this.#numbers.set(topic, number + 1)
-    const name = `${this.id}/${topic}/${number}`
-    const { history, now } = this.#cluster
-    history.sent.set(name, { name, publisher: this.id, topic, number, qos, at: now, ackedAt: -1 })
-    const payload = Buffer.from(name)
-    const message = new Message(this.node.broker.topic(topic), payload, 0, payload.length, qos, false)
+    const names = Array.from({ length: count }, () => this.#send(topic, qos))
+    const message = this.#messageOf(this.node.broker.topic(topic), names, qos)
     if (qos > 0) {
       message.receipt = this
-      message.token = ++this.#token
-      this.#waiting.set(message.token, name)
+      message.token = this.#token + 1
+      for (const name of names) this.#waiting.set(++this.#token, name)
     }
     if (this.node.broker.publish(message)) return
     this.#paused = true
@@ -170,10 +183,28 @@ export class Publisher implements Receipt {
     })
   }
 
-  published(token: number, reason: number): void {
-    const name = this.#waiting.get(token)
-    this.#waiting.delete(token)
-    const sent = name === undefined ? undefined : this.#cluster.history.sent.get(name)
-    if (sent !== undefined && reason < 0x80) sent.ackedAt = this.#cluster.now
+  published(token: number, reason: number, count: number): void {
+    for (let each = token; each < token + count; each++) {
+      const name = this.#waiting.get(each)
+      this.#waiting.delete(each)
+      const sent = name === undefined ? undefined : this.#cluster.history.sent.get(name)
+      if (sent !== undefined && reason < 0x80) sent.ackedAt = this.#cluster.now
+    }
+  }
+
+  /** Writes down that the next message is sent; returns its name. */
+  #send(topic: string, qos: 0 | 1): string {
+    const number = this.#numbers.get(topic) ?? 0
+    this.#numbers.set(topic, number + 1)
+    const name = `${this.id}/${topic}/${number}`
+    const { history, now } = this.#cluster
+    history.sent.set(name, { name, publisher: this.id, topic, number, qos, at: now, ackedAt: -1 })
+    return name
+  }
+
+  #messageOf(topic: TopicName, names: readonly string[], qos: 0 | 1): Message {
+    if (names.length > 1) return runOf(topic, names, qos, this.#token % 2 === 0 ? 4 : 5)
+    const payload = Buffer.from(names[0]!)
+    return new Message(topic, payload, 0, payload.length, qos, false)
   }
 }

@@ -94,8 +94,10 @@ class Scenario {
     for (const publisher of this.#publishers) {
       if (publisher.node.state !== 'up' || publisher.node.isPaused || this.#random.next() < 0.5) continue
       const burst = this.#random.next() < 0.1 ? 10 : 1
-      for (let i = 0; i < burst; i++)
-        publisher.publish(this.#pick(this.#topics), this.#random.next() < 0.7 ? 1 : 0)
+      for (let i = 0; i < burst; i++) {
+        const count = this.#random.next() < 0.2 ? 2 + this.#random.integer(10) : 1
+        publisher.publish(this.#pick(this.#topics), this.#random.next() < 0.7 ? 1 : 0, count)
+      }
     }
     if (this.#random.next() < 0.02) this.#newSubscriber()
     if (this.#random.next() < 0.02) this.#newPublisher()
