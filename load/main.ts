@@ -8,7 +8,8 @@ import { BROKERS } from './compare/brokers.ts'
 import { compareMain } from './compare/main.ts'
 import { ROWS } from './compare/rows.ts'
 import { connectRun } from './connect/connect.ts'
-import { connectSummary } from './connect/summary.ts'
+import { connectPage } from './connect/page.ts'
+import { connectProgress, connectSummary } from './connect/summary.ts'
 import { faultsOf } from './integrity.ts'
 import { readMixture } from './mixed/mixture.ts'
 import { layOutMixed } from './mixed/plan.ts'
@@ -61,9 +62,11 @@ async function runLoad(scenario: string, plan: Plan, options: LoadOptions): Prom
 }
 
 async function runConnect(options: LoadOptions): Promise<number> {
-  const result = await connectRun(options, line => options.quiet || process.stdout.write(`${line}\n`))
-  process.stdout.write(`${connectSummary(result)}\n`)
+  const { stdout } = process
+  const result = await connectRun(options, connectProgress(stdout, options.quiet, options.connections))
+  stdout.write(`${stdout.isTTY && !options.quiet ? '\n' : ''}${connectSummary(result)}\n`)
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`)
+  if (options.html !== undefined) writeFileSync(options.html, connectPage(result))
   return result.lost === 0 ? 0 : 1
 }
 

@@ -77,7 +77,7 @@ export function timelinePoint(from: Sample, to: Sample, startUs: number): Timeli
     deliveriesPerSecond: (to.deliveries - from.deliveries) / seconds,
     p50Us: percentileUs(latencies, 0.5),
     p99Us: percentileUs(latencies, 0.99),
-    inFlight: to.expected === 0 ? 0 : Math.max(0, to.published * (1 - to.settled / to.expected)),
+    inFlight: to.expected === 0 ? 0 : Math.round(Math.max(0, to.published * (1 - to.settled / to.expected))),
     errors: to.errors,
     brokerCpuPercent: (cpuUs(to.usage) - cpuUs(from.usage)) / seconds / 1e4,
     brokerRssKib: to.usage.reduce((sum, { rssKib }) => sum + rssKib, 0)

@@ -1,6 +1,6 @@
 // One run of `load` as a comparison sees it, and the cell that several make.
 import { type Circumstances, OTHERS_PERCENT_MAX } from '../caveats.ts'
-import type { ConnectResult } from '../connect/connect.ts'
+import type { ConnectResult } from '../connect/result.ts'
 import { faultsOf } from '../integrity.ts'
 import { circumstancesOf, type LoadResult } from '../result.ts'
 import type { BrokerName } from './brokers.ts'

@@ -1,6 +1,35 @@
-// The connect scenario's result as text.
-import { count, duration } from '../report/figures.ts'
-import type { ConnectResult } from './connect.ts'
+// The connect scenario's result, and its progress, as text.
+import { caveatsOf } from '../caveats.ts'
+import { type Screen, screenLines } from '../report/console.ts'
+import { count, duration, memory } from '../report/figures.ts'
+import type { ConnectProgress } from './connect.ts'
+import type { ConnectResult } from './result.ts'
+
+/** One line on a terminal, rewritten in place; elsewhere a line each second. */
+export function connectProgress(screen: Screen, quiet: boolean, connections: number): ConnectProgress {
+  const lines = screenLines(screen, quiet)
+  let shownSecond = -1
+  return (point, phase) => {
+    const second = Math.floor(point.seconds)
+    if (screen.isTTY !== true && second === shownSecond) return
+    shownSecond = second
+    const parts = [
+      `${point.seconds.toFixed(0).padStart(3)} s`,
+      phase.padEnd(5),
+      phase === 'ramp' ? `${point.connected} of ${connections}` : `${point.connected} opened`,
+      `${count(point.connectsPerSecond)}/s`,
+      ...(point.brokerRssKib === 0
+        ? []
+        : [`broker ${point.brokerCpuPercent.toFixed(0)} % ${memory(point.brokerRssKib)}`])
+    ]
+    lines.show(parts.join('  '))
+  }
+}
+
+export function connectCaveats({ othersCpuPercent = 0 }: ConnectResult): string[] {
+  const circumstances = { generatorWasTheLimit: false, othersCpuPercent, heldBackPercent: 0 }
+  return caveatsOf(circumstances).map(({ what, so }) => `${what}: ${so}`)
+}
 
 export function connectSummary(result: ConnectResult): string {
   const { connectLatency: latency } = result
@@ -22,6 +51,7 @@ export function connectSummary(result: ConnectResult): string {
       result.cpuUsPerChurn === undefined ? '' : `, ${count(result.cpuUsPerChurn)} µs of the broker each`
     rows.push(['churn', `${count(result.churnedPerSecond)} closed and reopened a second${cost}`])
   }
+  for (const caveat of connectCaveats(result)) rows.push(['', caveat.toUpperCase()])
   rows.push([
     'checked',
     result.lost === 0

@@ -14,8 +14,7 @@ export interface ConnectTask {
   thread: number
   threads: number
   memory: SharedArrayBuffer
-  clientIds: string[]
-  urls: string[]
+  clients: { clientId: string; url: string }[]
   options: LoadOptions
 }
 
@@ -48,7 +47,7 @@ class Herd {
     const startUs = nowUs()
     await this.#inLanes(async () => {
       const index = this.#next++
-      if (index >= this.#task.clientIds.length) return false
+      if (index >= this.#task.clients.length) return false
       const waitUs = startUs + index * intervalUs - nowUs()
       if (waitUs > 500) await after(waitUs / 1_000)
       await this.#open(index)
@@ -62,7 +61,7 @@ class Herd {
     this.#next = 0
     await this.#inLanes(async () => {
       if (!this.#churning) return false
-      const index = this.#next++ % this.#task.clientIds.length
+      const index = this.#next++ % this.#task.clients.length
       const client = this.#clients[index]
       if (client === undefined) {
         // Another lane is still at it: the round is shorter than a handshake.
@@ -85,9 +84,8 @@ class Herd {
   }
 
   async #open(index: number): Promise<void> {
-    const { clientIds, urls, options } = this.#task
-    const plan = { url: urls[index % urls.length]!, clientId: clientIds[index]! }
-    const client = createClient(plan, options, options.stamp, this.#intake, this.#row, {
+    const { clients, options } = this.#task
+    const client = createClient(clients[index]!, options, options.stamp, this.#intake, this.#row, {
       received() {},
       drained() {},
       refused() {},
@@ -103,7 +101,7 @@ class Herd {
     const lane = async () => {
       while (await step());
     }
-    await Promise.all(Array.from({ length: Math.min(HANDSHAKES_MAX, this.#task.clientIds.length) }, lane))
+    await Promise.all(Array.from({ length: Math.min(HANDSHAKES_MAX, this.#task.clients.length) }, lane))
   }
 }
 

@@ -1,5 +1,12 @@
-// Line charts as SVG text: no script, no library, colours from the page's style sheet, so that a report
-// is one file that any browser shows, on a phone and in the dark.
+// Line charts as SVG and text: no script, no library, colours from the page's style sheet, so that a report
+// is one file that any browser shows. Lines stretch with the page; what is written beside them keeps its size,
+// so that it can be read on a phone.
+//
+//   y tick ─ ┌────────────────────────┐ 0
+//   y tick ─ │   lines, in a square   │
+//            │   of 100 by 100        │
+//   y tick ─ └────────────────────────┘ 100
+//            x tick     x tick   x tick
 
 export interface Series {
   name: string
@@ -16,14 +23,13 @@ export interface Chart {
   /** A logarithmic x axis; values of 0 stand at 1. */
   xLogarithmic?: boolean
   yLogarithmic?: boolean
+  /** What lies before this x is not what was measured, and shown so. */
+  from?: number
 }
 
-const WIDTH = 640
-const HEIGHT = 240
-const LEFT = 70
-const RIGHT = 12
-const TOP = 12
-const BOTTOM = 26
+const SIDE = 100
+/** What the highest point leaves free above it. */
+const TOP = 3
 const TICKS = 5
 /** A line of more points than this is thinned: a screen shows no more. */
 const POINTS_MAX = 1_000
@@ -75,29 +81,30 @@ export function escapeText(text: string): string {
 }
 
 /** The chart as a `<figure>`; empty text when there is nothing to draw. */
-export function chart({ title, series, xText, yText, xLogarithmic, yLogarithmic }: Chart): string {
+export function chart({ title, series, xText, yText, xLogarithmic, yLogarithmic, from }: Chart): string {
   const points = series.flatMap(({ points }) => points)
   if (points.length === 0) return ''
   const xs = points.map(([x]) => x)
   const ys = points.map(([, y]) => y)
-  const across = new Scale(xs, xLogarithmic ?? false, LEFT, WIDTH - RIGHT)
-  const up = new Scale(ys, yLogarithmic ?? false, HEIGHT - BOTTOM, TOP)
-  const grid = [
-    ...up.ticks.map(tick => {
-      const y = up.place(tick)
-      return `<path class="grid" d="M${LEFT} ${y}H${WIDTH - RIGHT}"/><text x="${LEFT - 6}" y="${y + 4}" text-anchor="end">${escapeText(yText(tick))}</text>`
-    }),
-    ...across.ticks.map(
-      tick =>
-        `<text x="${across.place(tick)}" y="${HEIGHT - 8}" text-anchor="middle">${escapeText(xText(tick))}</text>`
-    )
-  ]
+  const across = new Scale(xs, xLogarithmic ?? false, 0, SIDE)
+  const up = new Scale(ys, yLogarithmic ?? false, SIDE, TOP)
+  const shade = from === undefined ? '' : `<path class="shade" d="M0 0H${across.place(from)}V${SIDE}H0Z"/>`
+  const grid = up.ticks.map(tick => `M0 ${up.place(tick)}H${SIDE}`).join('')
   const lines = series.map(({ points }, i) => {
     const step = Math.ceil(points.length / POINTS_MAX)
     const shown = points.filter((_, at) => at % step === 0 || at === points.length - 1)
     return `<polyline class="line${i}" points="${shown.map(([x, y]) => `${across.place(x)},${up.place(y)}`).join(' ')}"/>`
   })
+  const labels = [
+    ...up.ticks.map(
+      tick => `<span class="y" style="top:${up.place(tick)}%">${escapeText(yText(tick))}</span>`
+    ),
+    ...across.ticks.map(
+      tick => `<span class="x" style="left:${across.place(tick)}%">${escapeText(xText(tick))}</span>`
+    )
+  ]
   const names = series.map(({ name }, i) => `<span class="key${i}">${escapeText(name)}</span>`).join(' ')
   const label = escapeText(title)
-  return `<figure><figcaption>${label} ${names}</figcaption><svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${label}">${grid.join('')}${lines.join('')}</svg></figure>`
+  const drawing = `<svg viewBox="0 0 ${SIDE} ${SIDE}" preserveAspectRatio="none" role="img" aria-label="${label}">${shade}<path class="grid" d="${grid}"/>${lines.join('')}</svg>`
+  return `<figure><figcaption>${label} ${names}</figcaption><div class="plot">${drawing}${labels.join('')}</div></figure>`
 }

@@ -11,22 +11,33 @@ export interface Screen {
   write(text: string): unknown
 }
 
-/** Progress on `screen`; on a terminal the line is rewritten in place. */
-export function consoleProgress(screen: Screen, quiet: boolean): Progress {
+/** Shows one line after the other; on a terminal in the place of the one before. `end` leaves the last one there. */
+export function screenLines(screen: Screen, quiet: boolean): { show(text: string): void; end(): void } {
   const live = screen.isTTY === true
   let open = false
-  const line = (text: string): void => {
-    if (quiet) return
-    screen.write(live ? `\r\x1b[2K${text}` : `${text}\n`)
-    open = live
+  return {
+    show(text) {
+      if (quiet) return
+      screen.write(live ? `\r\x1b[2K${text}` : `${text}\n`)
+      open = live
+    },
+    end() {
+      if (open) screen.write('\n')
+      open = false
+    }
   }
+}
+
+/** Progress on `screen`; on a terminal the line is rewritten in place. */
+export function consoleProgress(screen: Screen, quiet: boolean): Progress {
+  const lines = screenLines(screen, quiet)
   return {
     phase(phase, plan) {
-      if (phase === 'connect') line(`connecting ${plan.clients.length} clients: ${plan.title}`)
-      if (phase === 'drain' && open) screen.write('\n')
+      if (phase === 'connect') lines.show(`connecting ${plan.clients.length} clients: ${plan.title}`)
+      if (phase === 'drain') lines.end()
     },
     point(point, phase, totalSeconds) {
-      line(progressLine(point, phase, totalSeconds))
+      lines.show(progressLine(point, phase, totalSeconds))
     }
   }
 }

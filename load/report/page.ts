@@ -1,5 +1,6 @@
 // What all report pages have in common: one file that loads nothing and runs nothing, and is readable on a
 // phone and in the dark.
+import type { Machine } from '../machine.ts'
 import { escapeText } from './chart.ts'
 
 const STYLE = `
@@ -23,4 +24,18 @@ export function page(title: string, style: string, body: string): string {
 ${body}
 </html>
 `
+}
+
+/** How to get a result again, and where and when it was got. */
+export function placeOf({
+  command,
+  machine,
+  date
+}: {
+  command: string
+  machine: Machine
+  date: string
+}): string {
+  const place = `${machine.cpu}, ${machine.cores} cores, ${machine.kernel}, Node ${machine.node}, ${date}`
+  return `<p><code>${escapeText(command)}</code></p>\n<p>${escapeText(place)}</p>`
 }

@@ -16,6 +16,8 @@ export interface Faults {
   deaf?: boolean
   /** Closes the connection of the subscriber at this delivery. */
   hangUpAt?: number
+  /** Closes each connection so long after it was let in. */
+  hangUpAfterMs?: number
   /** PUBACK's reason code (version 5). */
   publishReason?: number
 }
@@ -36,6 +38,8 @@ export class FakeBroker {
   #deliveries = 0
   /** PUBACKs that subscribers sent. */
   acknowledged = 0
+  /** CONNECTs that came. */
+  connects = 0
 
   private constructor(faults: Faults) {
     this.#faults = faults
@@ -69,9 +73,12 @@ export class FakeBroker {
       const reply = (answer: Parameters<typeof generate>[0]) =>
         this.#write(session, generate(answer, { protocolVersion: session.version }))
       if (packet.cmd === 'connect') {
+        this.connects += 1
         session.version = packet.protocolVersion ?? 4
         const code = this.#faults.connectCode ?? 0
         reply({ cmd: 'connack', returnCode: code, reasonCode: code, sessionPresent: false })
+        const { hangUpAfterMs } = this.#faults
+        if (hangUpAfterMs !== undefined) setTimeout(() => socket.destroy(), hangUpAfterMs)
       } else if (packet.cmd === 'subscribe' && this.#faults.deaf !== true) {
         const { topic, qos } = packet.subscriptions[0]!
         session.filter = new RegExp(`^${topic.replaceAll('+', '[^/]+').replace('#', '.*')}$`)
