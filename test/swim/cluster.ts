@@ -9,7 +9,7 @@ import { type SwimConfig, swimPresets } from '../../broker/swim/config.ts'
 import type { SwimTransport } from '../../broker/swim/context.ts'
 import { type Change, type Member, parseId } from '../../broker/swim/member.ts'
 import type { Meta } from '../../broker/swim/meta.ts'
-import { Swim } from '../../broker/swim/swim.ts'
+import { Swim, type SwimOptions } from '../../broker/swim/swim.ts'
 import type { SimulatedHost } from '../simulation/host.ts'
 import { Simulation, type SimulationOptions } from '../simulation/simulation.ts'
 
@@ -31,6 +31,8 @@ export interface ClusterOptions {
   config?: SwimConfig
   /** Without it, `ping` always fails: only datagrams tell who lives. */
   streamPing?: boolean
+  /** How the process of that instance seals, on the host of that name; by default without keys. */
+  seals?: (instance: string, name: string) => Pick<SwimOptions, 'seal' | 'stateSeal'>
   /** Datagrams for which this is true are lost. */
   lose?: (from: string, to: string, packet: Uint8Array) => boolean
 }
@@ -170,6 +172,7 @@ export class Cluster {
       send,
       transport,
       config: this.#config,
+      ...this.#options.seals?.(instance, name),
       onChange
     })
     return swim
