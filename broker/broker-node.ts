@@ -1,6 +1,7 @@
 // The node that is a broker: its place in the cluster, its router, and the registry of client ids, started
 // and closed in the right order.
 import type { Broker, BrokerOptions, BrokerStatus } from './broker.ts'
+import { BrokerGround } from './broker-ground.ts'
 import { Cluster } from './cluster.ts'
 import { ShoalError } from './errors.ts'
 import type { Message, TopicName } from './message.ts'
@@ -13,11 +14,16 @@ import type { Runtime } from './runtime/runtime.ts'
 import { type Claim, type ClientHolder, ClientRegistry } from './sessions/registry.ts'
 import { validateTopic } from './topics/filter.ts'
 import type { Subscriber, Subscription, SubscriptionOptions } from './topics/subscription.ts'
+import type { Upring } from './upring/api.ts'
+import { instanceOptionsOf } from './upring/options.ts'
+import { UpringNode } from './upring/upring-node.ts'
 
 /** Between tries to see all members on the same ring. */
 const AGREEMENT_MS = 1000
 /** Of the time to close, what leaving may take. */
 const HANDOVER_PART = 0.75
+/** Of the time to close, what goodbyes get at least. */
+const GOODBYE_MS = 500
 
 export class BrokerNode implements Broker {
   readonly clock: Clock
@@ -29,6 +35,9 @@ export class BrokerNode implements Broker {
   #cluster: Cluster | null = null
   #router: Router | null = null
   #registry: ClientRegistry | null = null
+  /** Null until somebody asks for it. */
+  #upring: { readonly instance: Upring; readonly ground: BrokerGround } | null = null
+  #joined = false
   #ready = false
   #closing: Promise<void> | null = null
 
@@ -55,11 +64,19 @@ export class BrokerNode implements Broker {
     return this.#closing !== null
   }
 
+  get upring(): Upring {
+    this.#upring ??= this.#createUpring()
+    return this.#upring.instance
+  }
+
   async start(): Promise<void> {
     if (this.#closing !== null) throw new ShoalError('CLOSED')
     this.#bound = Cluster.start(this.#options, this.#runtime, ({ id, instance }) => {
       const router = new Router(id, instance, this.#options, this.#runtime, {
-        linkOpened: peer => this.#registry?.renewWith(peer.id),
+        linkOpened: peer => {
+          this.#registry?.renewWith(peer.id)
+          if (peer.link !== null) this.#upring?.ground.linkOpened(peer.link)
+        },
         linkClosed: peer => {
           if (!this.#cluster?.isMember(peer.id, peer.instance)) router.rebalancing.peerLost(peer)
         },
@@ -76,14 +93,17 @@ export class BrokerNode implements Broker {
     const cluster = await this.#bound
     this.#cluster = cluster
     this.#handleControl(this.#started())
+    this.#upring?.ground.bound(cluster, this.#started())
     await cluster.join()
     await this.#agreed()
+    await this.#loadPlugins()
     if (this.#closing !== null) throw new ShoalError('CLOSED')
     if (!this.#options.client) {
       await cluster.setPhase('serving')
       await this.#agreed()
     }
     this.#ready = true
+    this.#upring?.ground.serves()
   }
 
   close(): Promise<void> {
@@ -219,7 +239,7 @@ export class BrokerNode implements Broker {
     const cluster = await this.#bound?.catch(() => null)
     const router = this.#router
     this.#registry?.close()
-    if (!cluster || router === null) return
+    if (!cluster || router === null) return await this.#closeUpring()
     const deadline = this.clock.now() + this.#options.closeTimeoutMs
     if (cluster.phase === 'serving') {
       // What is left of the time is for saying goodbye.
@@ -227,6 +247,7 @@ export class BrokerNode implements Broker {
       await this.#within(handedOver, cluster.setPhase('leaving'))
       await this.#within(handedOver, this.#handedOver(router, handedOver))
     }
+    await this.#within(deadline - GOODBYE_MS, this.#closeUpring())
     router.close()
     await this.#within(deadline, cluster.stop())
   }
@@ -249,6 +270,29 @@ export class BrokerNode implements Broker {
     timer?.cancel()
   }
 
+  /** Made on first use, since most brokers have none; before `start`, so that its plugins are there when the broker serves. */
+  #createUpring(): { instance: Upring; ground: BrokerGround } {
+    const ground = new BrokerGround(this.#options, () => this.close())
+    const [cluster, router] = [this.#cluster, this.#router]
+    if (cluster !== null && router !== null) ground.bound(cluster, router)
+    if (this.#joined) ground.joined()
+    if (this.#ready) ground.serves()
+    if (this.#closing !== null) ground.left()
+    const log = this.log.child({ part: 'upring' })
+    return { instance: new UpringNode(ground, instanceOptionsOf({}), { clock: this.clock, log }), ground }
+  }
+
+  async #loadPlugins(): Promise<void> {
+    this.#joined = true
+    this.#upring?.ground.joined()
+    await this.#upring?.instance.ready()
+  }
+
+  async #closeUpring(): Promise<void> {
+    this.#upring?.ground.left()
+    await this.#upring?.instance.close()
+  }
+
   #membersChanged(): void {
     const [cluster, router] = [this.#cluster, this.#router]
     if (cluster === null || router === null || router.closed) return
@@ -260,6 +304,7 @@ export class BrokerNode implements Broker {
         client: meta['client'] === true
       }))
     )
+    this.#upring?.ground.changed()
   }
 
   #createRegistry(nodeId: string, router: Router): ClientRegistry {

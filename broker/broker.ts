@@ -8,6 +8,7 @@ import type { Log } from './runtime/log.ts'
 import type { Runtime } from './runtime/runtime.ts'
 import type { ClientHolder } from './sessions/registry.ts'
 import type { Subscriber, Subscription, SubscriptionOptions } from './topics/subscription.ts'
+import type { Upring } from './upring/api.ts'
 
 export type { ClientHolder } from './sessions/registry.ts'
 
@@ -45,6 +46,11 @@ export interface Broker {
   readonly ready: boolean
   /** True from the first call of `close`. */
   readonly closing: boolean
+  /**
+   * The framework on this broker's own ring and links: see upring/README.md. Ask for it before `start`: then its plugins are loaded
+   * before the broker serves. It is closed with the broker, and closing it closes the broker.
+   */
+  readonly upring: Upring
 
   /** Joins the cluster (or starts one) and settles when the node serves. Rejects: PORT_IN_USE, CLOSED. */
   start(): Promise<void>

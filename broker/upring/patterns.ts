@@ -1,7 +1,8 @@
 // Which handler answers a request: the first pattern, in the order in which they were added, all of whose properties
 // the request has. A schema may guard a handler; what it refuses never gets there.
 // Source: bloomrun, ajv; upring's `add`, whose short forms are tinysonic's.
-import { Ajv, type ValidateFunction } from 'ajv'
+import { createRequire } from 'node:module'
+import type { Ajv, ValidateFunction } from 'ajv'
 import bloomrun from 'bloomrun'
 import { ShoalError } from '../errors.ts'
 import type { Handler, Pattern, Schema } from './message.ts'
@@ -52,7 +53,7 @@ export class Patterns {
   }
 
   #compile(schema: Schema): ValidateFunction {
-    this.#ajv ??= new Ajv({ allErrors: true, strict: false })
+    this.#ajv ??= createAjv()
     try {
       return this.#ajv.compile(schema)
     } catch (error) {
@@ -72,6 +73,12 @@ export class Patterns {
       return null
     }
   }
+}
+
+/** Loaded by the first schema: it takes longer than all else that a node loads. */
+function createAjv(): Ajv {
+  const ajv = createRequire(import.meta.url)('ajv') as typeof import('ajv')
+  return new ajv.Ajv({ allErrors: true, strict: false })
 }
 
 /** `'ns:kv,cmd:put'` is `{ ns: 'kv', cmd: 'put' }`; `'put'` is `{ cmd: 'put' }`. Numbers and booleans are read as such. */

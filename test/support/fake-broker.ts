@@ -91,6 +91,10 @@ export class FakeBroker implements Broker {
     this.log = options.log ?? silentLog
   }
 
+  get upring(): never {
+    throw new Error('a fake broker has no upring')
+  }
+
   start(): Promise<void> {
     return Promise.resolve()
   }
