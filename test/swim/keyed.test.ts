@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ClusterKeys } from '../../broker/cluster-keys.ts'
+import { swimPresets } from '../../broker/swim/config.ts'
 import { KeyedSeal } from '../../broker/swim/seal-keyed.ts'
 import type { SwimOptions } from '../../broker/swim/swim.ts'
 import { SeededRandom } from '../simulation/random.ts'
@@ -34,10 +35,10 @@ class KeyedCluster {
   }
 }
 
-async function formed(seed: number, nodes = 3): Promise<[KeyedCluster, Cluster]> {
+async function formed(seed: number, nodes = 3, config = swimPresets.lan): Promise<[KeyedCluster, Cluster]> {
   const keyed = new KeyedCluster()
   const { seals, lose } = keyed
-  return [keyed, await Cluster.formed({ simulation: { seed }, nodes, seals, lose })]
+  return [keyed, await Cluster.formed({ simulation: { seed }, nodes, config, seals, lose })]
 }
 
 const COUNTERS = ['packetsInvalid', 'packetsReplayed', 'packetsStray'] as const
@@ -114,12 +115,14 @@ for (const seed of [1, 2, 3]) {
   })
 }
 
-test('what was recorded before a restart brings nobody back from the dead', async () => {
-  const [keyed, cluster] = await formed(4)
+test('what was recorded before a restart brings nobody back whom all have forgotten', async () => {
+  const [keyed, cluster] = await formed(4, 3, { ...swimPresets.lan, deadMemoryMs: 5000 })
   const [first, second, third] = [cluster.node(0), cluster.node(1), cluster.node(2)]
   const recorded = keyed.packets.slice()
   third.host.crash()
   await cluster.agreement(30_000, [first, second])
+  await cluster.simulation.run(20_000)
+  assert.equal(second.swim.member(third.id), undefined)
   first.host.crash()
   await cluster.restart(first, { number: 0 })
   await cluster.settled(first.swim.join([second.id]))
