@@ -15,7 +15,7 @@ import { readMixture } from './mixed/mixture.ts'
 import { layOutMixed } from './mixed/plan.ts'
 import { checkOptions, type LoadOptions, optionsHelp, parseCommandLine } from './options.ts'
 import { layOut, type Plan, SCENARIOS, type ScenarioName } from './plan.ts'
-import { consoleProgress, summary } from './report/console.ts'
+import { consoleProgress, type Screen, screenLines, summary } from './report/console.ts'
 import { htmlReport } from './report/html.ts'
 import { newRunId, runPlan } from './run.ts'
 import { soakMain } from './soak.ts'
@@ -52,54 +52,64 @@ function help(): string {
   ].join('\n')
 }
 
-async function runLoad(scenario: string, plan: Plan, options: LoadOptions): Promise<number> {
-  const result = await runPlan(scenario, plan, options, consoleProgress(process.stdout, options.quiet))
+async function runLoad(scenario: string, plan: Plan, options: LoadOptions, screen: Screen): Promise<number> {
+  const result = await runPlan(scenario, plan, options, consoleProgress(screen, options.quiet))
   const { lossAllowed, integrity } = result
-  process.stdout.write(`${summary(result, lossAllowed)}\n`)
+  screen.write(`${summary(result, lossAllowed)}\n`)
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`)
   if (options.html !== undefined) writeFileSync(options.html, htmlReport(result, lossAllowed))
   return faultsOf(integrity, lossAllowed).length === 0 ? 0 : 1
 }
 
-async function runConnect(options: LoadOptions): Promise<number> {
-  const { stdout } = process
-  const result = await connectRun(options, connectProgress(stdout, options.quiet, options.connections))
-  stdout.write(`${stdout.isTTY && !options.quiet ? '\n' : ''}${connectSummary(result)}\n`)
+async function runConnect(options: LoadOptions, screen: Screen): Promise<number> {
+  const lines = screenLines(screen, options.quiet)
+  const result = await connectRun(options, connectProgress(lines, screen, options.connections))
+  lines.end()
+  screen.write(`${connectSummary(result)}\n`)
   if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`)
   if (options.html !== undefined) writeFileSync(options.html, connectPage(result))
   return result.lost === 0 ? 0 : 1
 }
 
 /** Runs the command line `args` (without node and script) and returns the exit code. */
-export async function main(args: readonly string[]): Promise<number> {
+export async function main(
+  args: readonly string[],
+  screen: Screen = process.stdout,
+  errors: Screen = process.stderr
+): Promise<number> {
   try {
     const { words, raw } = parseCommandLine(args)
     const [scenario, file] = words
     if (raw.help === true || scenario === undefined) {
-      process.stdout.write(`${help()}\n`)
+      screen.write(`${help()}\n`)
       return raw.help === true ? 0 : 2
     }
     if (file !== undefined && scenario !== 'mixed') {
       throw new ShoalError('OPTION_INVALID', { why: `${file} is one word too many` })
     }
-    if (scenario === 'soak') return await soakMain(raw)
+    if (scenario === 'soak') return await soakMain(raw, screen)
     const [defaultOption, defaultUrl] = DEFAULT_URLS[scenario] ?? []
     if (defaultOption !== undefined && raw.url === undefined) raw[defaultOption] ??= [defaultUrl!]
     const options = checkOptions(raw)
     if (scenario === 'mixed') {
-      return await runLoad(scenario, layOutMixed(readMixture(file, options), options, newRunId()), options)
+      return await runLoad(
+        scenario,
+        layOutMixed(readMixture(file, options), options, newRunId()),
+        options,
+        screen
+      )
     }
-    if (scenario === 'compare') return await compareMain(raw, options)
-    if (scenario === 'connect') return await runConnect(options)
+    if (scenario === 'compare') return await compareMain(raw, options, screen)
+    if (scenario === 'connect') return await runConnect(options, screen)
     if (!Object.hasOwn(SCENARIOS, scenario)) {
       throw new ShoalError('OPTION_INVALID', {
         scenario,
         allowed: [...Object.keys(SCENARIOS), 'mixed', 'connect', 'soak', 'compare'].join(', ')
       })
     }
-    return await runLoad(scenario, layOut(scenario as ScenarioName, options, newRunId()), options)
+    return await runLoad(scenario, layOut(scenario as ScenarioName, options, newRunId()), options, screen)
   } catch (error) {
-    process.stderr.write(`load: ${error instanceof Error ? error.message : String(error)}\n`)
+    errors.write(`load: ${error instanceof Error ? error.message : String(error)}\n`)
     return error instanceof ShoalError && error.code === 'OPTION_INVALID' ? 2 : 3
   }
 }

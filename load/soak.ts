@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { BROKERS } from './compare/brokers.ts'
 import { faultsOf } from './integrity.ts'
 import { checkOptions, type RawOptions } from './options.ts'
-import { consoleProgress, summary } from './report/console.ts'
+import { consoleProgress, type Screen, summary } from './report/console.ts'
 import { memory } from './report/figures.ts'
 import type { TimelinePoint } from './result.ts'
 import { run } from './run.ts'
@@ -40,7 +40,7 @@ function median(values: readonly number[]): number {
 }
 
 /** Runs it, and returns the exit code: 1 when a message was lost, doubled or misplaced, or memory only grew. */
-export async function soakMain(raw: RawOptions): Promise<number> {
+export async function soakMain(raw: RawOptions, screen: Screen): Promise<number> {
   checkOptions({ ...USUAL, ...raw })
   const cluster = await BROKERS['shoal-cluster'].start(undefined)
   try {
@@ -50,12 +50,12 @@ export async function soakMain(raw: RawOptions): Promise<number> {
       url: cluster.urls,
       pid: cluster.pids.map(String)
     })
-    const result = await run('pairs', options, consoleProgress(process.stdout, options.quiet))
-    process.stdout.write(`${summary(result, options.allowLoss && options.qos === 0)}\n`)
+    const result = await run('pairs', options, consoleProgress(screen, options.quiet))
+    screen.write(`${summary(result, options.allowLoss && options.qos === 0)}\n`)
     if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`)
     const { quartersKib, isGrowing } = memoryCourse(result.timeline, cluster.pids.length)
     const course = quartersKib.map(memory).join(', ')
-    process.stdout.write(`  memory by quarters ${course}${isGrowing ? ': IT GROWS' : ''}\n`)
+    screen.write(`  memory by quarters ${course}${isGrowing ? ': IT GROWS' : ''}\n`)
     const isSound = faultsOf(result.integrity, options.allowLoss && options.qos === 0).length === 0
     return isSound && !isGrowing ? 0 : 1
   } finally {

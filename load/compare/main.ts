@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ShoalError } from '../../broker/errors.ts'
 import { type LoadOptions, OPTIONS, type RawOptions } from '../options.ts'
+import type { Screen } from '../report/console.ts'
 import { BROKERS, type BrokerName } from './brokers.ts'
 import { compare } from './compare.ts'
 import { comparisonPage } from './page.ts'
@@ -56,7 +57,7 @@ function chosenRows(raw: RawOptions): string[] {
 }
 
 /** Runs the comparison and returns the exit code: 1 when any message was lost, doubled or misplaced. */
-export async function compareMain(raw: RawOptions, options: LoadOptions): Promise<number> {
+export async function compareMain(raw: RawOptions, options: LoadOptions, screen: Screen): Promise<number> {
   const rounds = Number(raw.rounds ?? OPTIONS.rounds.fallback)
   if (!Number.isInteger(rounds) || rounds < 1 || rounds > 100) {
     throw new ShoalError('OPTION_INVALID', {
@@ -74,11 +75,11 @@ export async function compareMain(raw: RawOptions, options: LoadOptions): Promis
     })
   }
   const args = HANDED_ON.flatMap(name => (raw[name] === undefined ? [] : [`--${name}`, String(raw[name])]))
-  const tell = (line: string) => process.stdout.write(`${line}\n`)
+  const tell = (line: string) => screen.write(`${line}\n`)
   const brokers = chosenBrokers(raw, tell)
   const comparison = await compare({ brokers, rows: chosenRows(raw), rounds, patienceMs, args }, tell)
   const markdown = comparisonMarkdown(comparison)
-  process.stdout.write(`\n${markdown}`)
+  screen.write(`\n${markdown}`)
   const folder = typeof raw.results === 'string' ? raw.results : OPTIONS.results.fallback
   mkdirSync(folder, { recursive: true })
   const name = comparison.date.replace(/[:.]/g, '-')

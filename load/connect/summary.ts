@@ -1,13 +1,12 @@
 // The connect scenario's result, and its progress, as text.
 import { caveatsOf } from '../caveats.ts'
-import { type Screen, screenLines } from '../report/console.ts'
+import type { Screen, ScreenLines } from '../report/console.ts'
 import { count, duration, memory } from '../report/figures.ts'
 import type { ConnectProgress } from './connect.ts'
 import type { ConnectResult } from './result.ts'
 
 /** One line on a terminal, rewritten in place; elsewhere a line each second. */
-export function connectProgress(screen: Screen, quiet: boolean, connections: number): ConnectProgress {
-  const lines = screenLines(screen, quiet)
+export function connectProgress(lines: ScreenLines, screen: Screen, connections: number): ConnectProgress {
   let shownSecond = -1
   return (point, phase) => {
     const second = Math.floor(point.seconds)

@@ -11,8 +11,13 @@ export interface Screen {
   write(text: string): unknown
 }
 
+export interface ScreenLines {
+  show(text: string): void
+  end(): void
+}
+
 /** Shows one line after the other; on a terminal in the place of the one before. `end` leaves the last one there. */
-export function screenLines(screen: Screen, quiet: boolean): { show(text: string): void; end(): void } {
+export function screenLines(screen: Screen, quiet: boolean): ScreenLines {
   const live = screen.isTTY === true
   let open = false
   return {

@@ -4,6 +4,7 @@ import { connectRun } from '../../load/connect/connect.ts'
 import { connectPage } from '../../load/connect/page.ts'
 import { connectProgress, connectSummary } from '../../load/connect/summary.ts'
 import { checkOptions, parseCommandLine } from '../../load/options.ts'
+import { screenLines } from '../../load/report/console.ts'
 import { FakeBroker, type Faults } from './fake-broker.ts'
 
 async function connectTo(faults: Faults, ...args: string[]) {
@@ -65,7 +66,8 @@ test('progress is a line each second, on a terminal a line that is rewritten', (
   const point = { seconds: 0.3, connectsPerSecond: 9, connected: 3, brokerCpuPercent: 0, brokerRssKib: 0 }
   const written: string[] = []
   for (const isTTY of [false, true]) {
-    const tell = connectProgress({ isTTY, write: text => written.push(text) }, false, 10)
+    const screen = { isTTY, write: (text: string) => written.push(text) }
+    const tell = connectProgress(screenLines(screen, false), screen, 10)
     tell(point, 'ramp')
     tell({ ...point, seconds: 0.5 }, 'ramp')
   }
