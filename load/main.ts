@@ -10,6 +10,7 @@ import { ROWS } from './compare/rows.ts'
 import { connectRun } from './connect/connect.ts'
 import { connectPage } from './connect/page.ts'
 import { connectProgress, connectSummary } from './connect/summary.ts'
+import { gcMain } from './gc.ts'
 import { faultsOf } from './integrity.ts'
 import { readMixture } from './mixed/mixture.ts'
 import { layOutMixed } from './mixed/plan.ts'
@@ -34,6 +35,9 @@ function help(): string {
   scenarios.push(`  ${'connect'.padEnd(12)} idle connections: opened, held, reopened; what each costs`)
   scenarios.push(
     `  ${'soak'.padEnd(12)} three nodes of Shoal under full load for ten minutes: memory, and every message`
+  )
+  scenarios.push(
+    `  ${'gc'.padEnd(12)} a node of Shoal under full load: how long its garbage collector holds it up`
   )
   const compared = `  ${'compare'.padEnd(12)} brokers side by side: ${Object.keys(BROKERS).join(', ')}`
   const rows = Object.entries(ROWS).map(([name, { title }]) => `  ${name.padEnd(18)} ${title}`)
@@ -87,6 +91,7 @@ export async function main(
     if (file !== undefined && scenario !== 'mixed') {
       throw new ShoalError('OPTION_INVALID', { why: `${file} is one word too many` })
     }
+    if (scenario === 'gc') return await gcMain(raw, screen)
     if (scenario === 'soak') return await soakMain(raw, screen)
     const [defaultOption, defaultUrl] = DEFAULT_URLS[scenario] ?? []
     if (defaultOption !== undefined && raw.url === undefined) raw[defaultOption] ??= [defaultUrl!]
@@ -104,7 +109,7 @@ export async function main(
     if (!Object.hasOwn(SCENARIOS, scenario)) {
       throw new ShoalError('OPTION_INVALID', {
         scenario,
-        allowed: [...Object.keys(SCENARIOS), 'mixed', 'connect', 'soak', 'compare'].join(', ')
+        allowed: [...Object.keys(SCENARIOS), 'mixed', 'connect', 'soak', 'gc', 'compare'].join(', ')
       })
     }
     return await runLoad(scenario, layOut(scenario as ScenarioName, options, newRunId()), options, screen)

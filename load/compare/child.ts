@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 
 const STOP_MS_MAX = 5_000
-/** The end of a child's output that is kept: error messages quote it, and `load gc` reads all of it. */
+/** The end of a child's stderr that an error message quotes. */
 const STDERR_CHARACTERS_MAX = 400
 
 /** Puts `taskset` before a command, where the system has it: `1`, or `1-3`. */

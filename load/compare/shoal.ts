@@ -14,8 +14,20 @@ async function isReady(httpPort: number): Promise<boolean> {
   }
 }
 
+/** How the nodes are started, if not as usual. */
+export interface ShoalStart {
+  /** For Node, before the program. */
+  nodeOptions?: readonly string[]
+  /** Hears what the nodes write to stdout. */
+  heard?: (text: string) => void
+}
+
 /** Each node joins by the first one's address; all share `core`. */
-async function startShoal(nodes: number, core: number | undefined): Promise<StartedBroker> {
+export async function startShoal(
+  nodes: number,
+  core: number | undefined,
+  { nodeOptions = [], heard }: ShoalStart = {}
+): Promise<StartedBroker> {
   const children: Child[] = []
   const urls: string[] = []
   const webUrls: string[] = []
@@ -27,14 +39,8 @@ async function startShoal(nodes: number, core: number | undefined): Promise<Star
     for (let i = 0; i < nodes; i++) {
       const [mqtt, http, cluster] = [await freePort(), await freePort(), await freePort()]
       const ports = ['--mqtt-port', `${mqtt}`, '--http-port', `${http}`, '--cluster-port', `${cluster}`]
-      const child = new Child(core, process.execPath, [
-        shoalMain,
-        'start',
-        ...ports,
-        '--log-level',
-        'warn',
-        ...base
-      ])
+      const how = [...nodeOptions, shoalMain, 'start', '--log-level', 'warn']
+      const child = new Child(core, process.execPath, [...how, ...ports, ...base], heard)
       children.push(child)
       await awaitReady(child, () => isReady(http))
       urls.push(`mqtt://127.0.0.1:${mqtt}`)

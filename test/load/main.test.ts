@@ -125,7 +125,8 @@ test('the help tells of every scenario and ends with 0', async () => {
   const { code, text } = await load('--help')
   assert.equal(code, 0)
   const scenarios = ['connect', 'fan-out', 'fan-in', 'pairs', 'wildcard', 'websocket', 'http', 'mixed']
-  for (const name of [...scenarios, 'soak', 'compare']) assert.match(text, new RegExp(`^ {2}${name} `, 'm'))
+  for (const name of [...scenarios, 'soak', 'gc', 'compare'])
+    assert.match(text, new RegExp(`^ {2}${name} `, 'm'))
 })
 
 test('a broker that is not there, lets nobody in or does not answer is a run that could not be: 3', async () => {
