@@ -196,7 +196,7 @@ export class Routing {
     const leftMs = parcel.deadline - clock.now()
     if (leftMs <= 0) return this.#timedOut(parcel)
     parcel.attempts++
-    const owner = parcel.peer ?? ground.ring.ids[ground.ring.ownerIndex(parcel.hash)]
+    const owner = parcel.peer ?? this.#ownerOf(parcel.hash)
     if (owner === undefined) return this.#failed(parcel, new ShoalError('NO_OWNER'))
     if (owner === ground.id) return this.#local(parcel, leftMs)
     const link = ground.link(owner)
@@ -205,15 +205,24 @@ export class Routing {
   }
 
   #local(parcel: Parcel, leftMs: number): void {
-    const { dispatch, clock } = this.#parts
+    const { ground, dispatch, clock } = this.#parts
     this.counters.local++
     process.nextTick(() => {
+      if (parcel.isSettled) return
+      // The key may have moved within this very tick.
+      if (parcel.peer === null && this.#ownerOf(parcel.hash) !== ground.id)
+        return this.#failed(parcel, new ShoalError('OWNER_MOVED'))
       dispatch.run(parcel.message, (error, body) =>
         process.nextTick(() => this.#answeredHere(parcel, error, body))
       )
       if (parcel.isFire) this.#settle(parcel, null, undefined)
     })
     parcel.timer = clock.after(leftMs, () => this.#timedOut(parcel))
+  }
+
+  #ownerOf(hash: number): string | undefined {
+    const { ring } = this.#parts.ground
+    return ring.ids[ring.ownerIndex(hash)]
   }
 
   #answeredHere(parcel: Parcel, error: Error | null, body: unknown): void {
@@ -275,6 +284,7 @@ export class Routing {
       return
     }
     this.counters.retried++
+    parcel.timer?.cancel()
     const pauseMs = Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** Math.min(10, parcel.attempts - 1))
     this.#wait(parcel, error, Math.min(pauseMs, parcel.deadline - clock.now()))
   }

@@ -85,7 +85,10 @@ test('a port that is taken is told as an error event and to ready', async () => 
   const { upring } = rings.add({ host: '10.0.0.2' })
   await rings.simulation.until(() => upring.isReady, 10_000)
   const again = await import('../../broker/upring.ts')
-  const second = again.upring({ host: '10.0.0.2', port: 7979 }, rings.at(1).host.runtime)
+  const second = again.upring(
+    { host: '10.0.0.2', port: 7979, cluster: { insecure: true } },
+    rings.at(1).host.runtime
+  )
   const errors: unknown[] = []
   second.on('error', error => errors.push((error as { code?: unknown }).code))
   assert.equal((await rings.rejection(second.ready())).code, 'PORT_IN_USE')

@@ -50,7 +50,7 @@ export class Rings {
 
   #start(name: string, host: SimulatedHost, options: UpringOptions): RingNode {
     const base = this.all.filter(node => node.host.alive).map(node => `${node.name}:${PORT}`)
-    const all = { host: name, port: PORT, base, ...this.#options, ...options }
+    const all = { host: name, port: PORT, base, cluster: { insecure: true }, ...this.#options, ...options }
     const node = { name, host, upring: upring(all, host.runtime) }
     this.all.push(node)
     return node
