@@ -3,6 +3,7 @@
 // the router of a broker, or an upring alone.
 import type { Duplex } from 'node:stream'
 import type { ClusterKeys } from './cluster-keys.ts'
+import { isLoopback } from './config.ts'
 import { ShoalError } from './errors.ts'
 import type { Identity, Reply } from './link/handlers.ts'
 import { KeyProof } from './link/key-proof.ts'
@@ -44,6 +45,8 @@ export interface ClusterOptions {
   linkBufferBytesMax: number
   /** Seals gossip, and is proved on links: nodes with no key in common refuse each other. Without it, nodes that have one. */
   clusterKeys?: ClusterKeys
+  /** Without keys, `clusterHost` must be this machine's loopback, unless this is true. */
+  insecure?: boolean
   /** What else the node says of itself to every other; with the cluster's own at most 512 bytes. */
   meta?: Readonly<Meta>
 }
@@ -131,12 +134,13 @@ export class Cluster {
     sockets.receive = (packet, from) => this.#swim.receive(packet, from)
   }
 
-  /** Binds both sockets, and starts to gossip. Throws PORT_IN_USE. */
+  /** Binds both sockets, and starts to gossip. Throws PORT_IN_USE; OPTION_INVALID where strangers could reach the port. */
   static async start(
     options: ClusterOptions,
     runtime: Runtime,
     build: (self: Identity) => { handlers: ClusterHandlers; events: ClusterEvents }
   ): Promise<Cluster> {
+    assertSecured(options)
     const sockets = await bind(options, runtime)
     const port = sockets.listener.address.port
     const instance = hexadecimal(runtime.random.bytes(8))
@@ -290,6 +294,12 @@ export class Cluster {
       this.#events.membersChanged()
     })
   }
+}
+
+function assertSecured({ clusterHost, clusterKeys, insecure }: ClusterOptions): void {
+  if (clusterKeys !== undefined || insecure === true || isLoopback(clusterHost)) return
+  const allowed = 'an address of loopback, unless there are clusterKeys, or insecure is true'
+  throw new ShoalError('OPTION_INVALID', { option: 'clusterHost', value: clusterHost, allowed })
 }
 
 function seals(keys: ClusterKeys, instance: string): Pick<SwimOptions, 'seal' | 'stateSeal'> {

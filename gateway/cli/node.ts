@@ -175,7 +175,7 @@ function urlOf(scheme: string, { host, port }: { host: string; port: number }): 
 }
 
 async function brokerOptions(config: Config, closeTimeoutMs: number): Promise<Partial<BrokerOptions>> {
-  const { name, clusterPort, base, client, preset, replicaPoints, shardLevels } = config
+  const { name, clusterPort, base, client, insecure, preset, replicaPoints, shardLevels } = config
   const { topicsMax, retainedMax, retainedBytesMax, publishWindow, linkBufferBytesMax, replayMax } = config
   const clusterHost = await addressOf(config.clusterHost)
   const advertised = await advertisedHost(config.advertiseHost, clusterHost)
@@ -187,6 +187,7 @@ async function brokerOptions(config: Config, closeTimeoutMs: number): Promise<Pa
     advertiseHost,
     base,
     client,
+    insecure,
     preset,
     replicaPoints,
     shardLevels

@@ -49,7 +49,7 @@ export class Nodes {
     const name = `10.0.0.${++this.#made}`
     const host = this.simulation.host(name)
     const base = this.all.map(node => `${node.name}:${PORT}`)
-    const address = { clusterHost: name, advertiseHost: name, clusterPort: PORT, base }
+    const address = { clusterHost: name, advertiseHost: name, clusterPort: PORT, insecure: true, base }
     const broker = createBroker({ ...address, ...this.#options, ...options }, host.runtime)
     const node = { name, host, broker }
     this.all.push(node)

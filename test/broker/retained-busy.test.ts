@@ -25,7 +25,7 @@ class SlowSubscriber implements Subscriber {
 test('a subscriber that is busy gets retained messages as fast as it takes them, and all of them', async () => {
   const simulation = new Simulation({ seed: 1 })
   const broker = createBroker(
-    { clusterHost: '10.0.0.1', advertiseHost: '10.0.0.1' },
+    { clusterHost: '10.0.0.1', advertiseHost: '10.0.0.1', insecure: true },
     simulation.host('10.0.0.1').runtime
   )
   void broker.start()

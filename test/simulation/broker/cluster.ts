@@ -45,6 +45,7 @@ export class SimulatedBrokers {
       .map(node => `${node.name}:${PORT}`)
     const options = {
       clusterHost: name,
+      insecure: true,
       advertiseHost: name,
       clusterPort: PORT,
       base,
