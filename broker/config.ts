@@ -6,6 +6,7 @@ import { MESSAGE_BYTES_MAX } from './message.ts'
 import {
   bytes,
   choice,
+  countOrAuto,
   duration,
   environmentLayer,
   fileLayer,
@@ -40,6 +41,7 @@ const NAME = {
   allowed: '1 to 64 letters, digits, dots, dashes or underscores, the first a letter or a digit'
 }
 
+const WORKERS_MAX = 64
 const PATH_LENGTH_MAX = 4096
 
 const KiB = 1024
@@ -204,6 +206,11 @@ export const OPTIONS = {
   ),
 
   // The process.
+  workers: countOrAuto(
+    1,
+    WORKERS_MAX,
+    'Threads, each a node of the cluster with a part of the ring of its own, which share the ports of MQTT and HTTP; their cluster ports count up from `clusterPort`. `auto` is one a core. Limits are for each of them.'
+  ),
   closeTimeoutMs: duration(10_000, 100, 600_000, 'How long a graceful stop may take.'),
   logLevel: choice(
     'info',
@@ -239,6 +246,7 @@ export function readConfig(sources: ConfigSources): Config {
 /** Rules that concern more than one option. */
 function checkTogether(config: Config): void {
   checkCluster(config)
+  checkWorkers(config)
   if (
     !config.allowAnonymous &&
     !isLoopback(config.host) &&
@@ -267,6 +275,13 @@ function checkTogether(config: Config): void {
       }
     )
   }
+}
+
+/** Each worker has a cluster port of its own. */
+function checkWorkers({ workers, clusterPort }: Config): void {
+  if (workers === 'auto' || clusterPort === 0 || clusterPort + workers - 1 <= 65_535) return
+  const sentence = `clusterPort is ${clusterPort}, which leaves no ports for ${workers} workers: at most ${65_536 - workers}.`
+  throw new OptionError(sentence, { option: 'clusterPort', value: clusterPort })
 }
 
 function checkCluster({ clusterHost, clusterKey, clusterKeyFile, insecure, ...config }: Config): void {

@@ -14,6 +14,7 @@ export {
 export {
   bytes,
   choice,
+  countOrAuto,
   duration,
   flag,
   integer,

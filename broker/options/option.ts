@@ -85,6 +85,17 @@ export function portOrOff(standard: number, why: string): Option<number | 'off'>
   }
 }
 
+/** A whole number from 1 to `max`, or `auto` for as many as the machine is good for. */
+export function countOrAuto(standard: number, max: number, why: string): Option<number | 'auto'> {
+  const number = integer(standard, 1, max, why)
+  return {
+    ...number,
+    allowed: `${number.allowed}, or auto`,
+    read: given => (given === 'auto' ? 'auto' : number.read(given)),
+    show: String
+  }
+}
+
 const DURATION_UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }
 const BYTE_UNITS: Readonly<Record<string, number>> = {
   B: 1,

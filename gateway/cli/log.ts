@@ -1,4 +1,5 @@
 // The log of a process: lines for people, or pino's JSON objects for machines, on standard output.
+import { isatty } from 'node:tty'
 import { pino } from 'pino'
 import type { Config } from '../../broker/config.ts'
 import type { Log } from '../../broker/runtime/log.ts'
@@ -18,7 +19,7 @@ export function createLog(config: Pick<Config, 'logLevel' | 'logFormat'>): Log {
   }
   return new LineLog({
     level: config.logLevel,
-    colour: process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined,
+    colour: isatty(1) && process.env['NO_COLOR'] === undefined,
     write: line => process.stdout.write(`${line}\n`),
     now: () => new Date()
   })

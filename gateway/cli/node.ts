@@ -6,9 +6,13 @@ import { type Broker, type BrokerOptions, createBroker } from '../../broker/brok
 import type { Config } from '../../broker/config.ts'
 import { ShoalError } from '../../broker/errors.ts'
 import type { Log } from '../../broker/runtime/log.ts'
+import type { Network } from '../../broker/runtime/network.ts'
 import { nodeRuntime } from '../../broker/runtime/node.ts'
-import { listenMqtt, MqttGateway, type MqttListener } from '../mqtt/index.ts'
+import type { Runtime } from '../../broker/runtime/runtime.ts'
+import type { Gather, NodeFigures } from '../http/metrics.ts'
+import { listenMqtt, MqttGateway, type MqttListener, type SharedSocket } from '../mqtt/index.ts'
 import type { WebListener } from '../websocket/listener.ts'
+import type { AcceptMqtt } from '../websocket/mqtt.ts'
 import type { WebOptions } from '../websocket/options.ts'
 import type { ClusterSecrets } from './cluster-secrets.ts'
 import { Failure, systemCode } from './failure.ts'
@@ -25,15 +29,46 @@ export interface NodeAddresses {
   readonly cluster: string
 }
 
+/** What a node has from the others when it is one of several in this process: see gateway/workers. */
+export interface Neighbours {
+  /** Puts the ways to the others before the network of `runtime`. They are dialled by the address `host`. */
+  network(runtime: Runtime, host: string): Network
+  readonly mqtt: SharedSocket
+  /** They have opened the ports: this node accepts there too, but not before it serves. */
+  readonly haveOpened: boolean
+  readonly gather: Gather
+}
+
 export class RunningNode {
   readonly broker: Broker
   readonly addresses: NodeAddresses
-  readonly #close: () => Promise<void>
+  readonly #parts: Parts
 
-  private constructor(broker: Broker, addresses: NodeAddresses, close: () => Promise<void>) {
+  private constructor(parts: Parts) {
+    const { broker, mqtt, web } = parts
+    this.#parts = parts
     this.broker = broker
-    this.addresses = addresses
-    this.#close = close
+    this.addresses = {
+      mqtt: mqtt === null ? null : urlOf('mqtt', mqtt.address),
+      http: web === null ? null : urlOf('http', web.address),
+      cluster: broker.id
+    }
+  }
+
+  /** The ports it listens on, which were perhaps any. */
+  get ports(): Pick<Config, 'mqttPort' | 'httpPort'> {
+    const { mqtt, web } = this.#parts
+    return { mqttPort: mqtt?.address.port ?? 'off', httpPort: web?.address.port ?? 'off' }
+  }
+
+  /** MQTT clients that are connected. */
+  get connections(): number {
+    return this.#parts.gateway.connections.size
+  }
+
+  figures(): NodeFigures {
+    const { broker, gateway, web } = this.#parts
+    return { status: broker.status(), web: web?.counters ?? {}, mqtt: gateway.counters }
   }
 
   /**
@@ -45,71 +80,80 @@ export class RunningNode {
     config: Config,
     secrets: ClusterSecrets,
     log: Log,
-    stopped: Promise<unknown>
+    stopped: Promise<unknown>,
+    neighbours: Neighbours | null = null
   ): Promise<RunningNode> {
     const lingerMs = Math.min(LINGER_MS_MAX, Math.floor(config.closeTimeoutMs / 4))
     const options = await brokerOptions(config, config.closeTimeoutMs - lingerMs)
     const { keys, tls } = secrets
-    const broker = createBroker(
-      keys === null ? options : { ...options, clusterKeys: keys },
-      nodeRuntime(tls === null ? { log } : { log, tls })
-    )
+    const runtime = nodeRuntime(tls === null ? { log } : { log, tls })
+    if (neighbours !== null)
+      runtime.network = neighbours.network(runtime, withoutBrackets(options.advertiseHost))
+    const broker = createBroker(keys === null ? options : { ...options, clusterKeys: keys }, runtime)
     const gateway = new MqttGateway(broker, { ...mqttOptions(config), lingerMs })
-    let mqtt: MqttListener | null = null
-    let web: WebListener | null = null
-    const close = async (): Promise<void> => {
-      await (mqtt ?? gateway).close()
-      await web?.close()
-      await broker.close()
-    }
-    try {
-      if (config.mqttPort !== 'off') mqtt = await openMqtt(broker, gateway, config.host, config.mqttPort)
-      if (config.httpPort !== 'off') web = await openWeb(broker, gateway, config, config.httpPort)
+    const parts: Parts = { broker, gateway, mqtt: null, web: null }
+    const join = async (): Promise<void> => {
       const abandoned = stopped.then(() => {
         throw new ShoalError('CLOSED')
       })
       await Promise.race([openCluster(broker, config), abandoned])
+    }
+    try {
+      if (neighbours?.haveOpened === true) await join()
+      if (config.mqttPort !== 'off') parts.mqtt = await openMqtt(parts, config, config.mqttPort, neighbours)
+      if (config.httpPort !== 'off') parts.web = await openWeb(parts, config, config.httpPort, neighbours)
+      if (neighbours?.haveOpened !== true) await join()
     } catch (error) {
-      await close()
+      await closeAll(parts)
       throw error
     }
-    const addresses = {
-      mqtt: mqtt === null ? null : urlOf('mqtt', mqtt.address),
-      http: web === null ? null : urlOf('http', web.address),
-      cluster: broker.id
-    }
-    return new RunningNode(broker, addresses, close)
+    return new RunningNode(parts)
   }
 
   /** Says goodbye to the clients, then leaves the cluster; settles within `closeTimeoutMs`. */
   close(): Promise<void> {
-    return this.#close()
+    return closeAll(this.#parts)
   }
 }
 
+interface Parts {
+  readonly broker: Broker
+  readonly gateway: MqttGateway
+  mqtt: MqttListener | null
+  web: WebListener | null
+}
+
+async function closeAll({ broker, gateway, mqtt, web }: Parts): Promise<void> {
+  await (mqtt ?? gateway).close()
+  await web?.close()
+  await broker.close()
+}
+
 async function openMqtt(
-  broker: Broker,
-  gateway: MqttGateway,
-  host: string,
-  port: number
+  { broker, gateway }: Parts,
+  { host }: Config,
+  port: number,
+  neighbours: Neighbours | null
 ): Promise<MqttListener> {
+  const shared = neighbours === null ? {} : { shared: neighbours.mqtt }
   try {
-    return await listenMqtt(broker, { host, port, gateway })
+    return await listenMqtt(broker, { host, port, gateway, ...shared })
   } catch (error) {
     throw cannotListen('MQTT', host, port, '--mqtt-port', error)
   }
 }
 
 async function openWeb(
-  broker: Broker,
-  gateway: MqttGateway,
+  { broker, gateway }: Parts,
   config: Config,
-  port: number
+  port: number,
+  neighbours: Neighbours | null
 ): Promise<WebListener> {
-  const options = { ...webOptions(config), port }
+  const options = { ...webOptions(config), port, joinsPort: neighbours?.haveOpened === true }
+  const accept: AcceptMqtt = transport => gateway.accept(transport)
   const { listenWeb } = await loadWeb()
   try {
-    return await listenWeb(broker, options, transport => gateway.accept(transport), gateway.counters)
+    return await listenWeb(broker, options, accept, gateway.counters, neighbours?.gather ?? null)
   } catch (error) {
     // The library does not say why it cannot listen: let the system say it.
     throw cannotListen(
@@ -170,11 +214,18 @@ function tryToListen(host: string, port: number): Promise<Error | null> {
   })
 }
 
+function withoutBrackets(host: string): string {
+  return host.replace(/^\[|\]$/g, '')
+}
+
 function urlOf(scheme: string, { host, port }: { host: string; port: number }): string {
   return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-async function brokerOptions(config: Config, closeTimeoutMs: number): Promise<Partial<BrokerOptions>> {
+async function brokerOptions(
+  config: Config,
+  closeTimeoutMs: number
+): Promise<Partial<BrokerOptions> & Pick<BrokerOptions, 'advertiseHost'>> {
   const { name, clusterPort, base, client, insecure, preset, replicaPoints, shardLevels } = config
   const { topicsMax, retainedMax, retainedBytesMax, publishWindow, linkBufferBytesMax, replayMax } = config
   const clusterHost = await addressOf(config.clusterHost)

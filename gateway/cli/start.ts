@@ -1,6 +1,8 @@
-// `shoal start`: one node in this process, until a signal stops it.
+// `shoal start`: one node in this process, or several as workers, until a signal stops it.
 import { type Config, OPTIONS } from '../../broker/config.ts'
 import type { Log } from '../../broker/runtime/log.ts'
+import { Workers, workersOf } from '../workers/workers.ts'
+import { exitOnBugs } from './bugs.ts'
 import { ClusterSecrets } from './cluster-secrets.ts'
 import type { Arguments, Command, Terminal } from './command.ts'
 import { createLog } from './log.ts'
@@ -49,7 +51,18 @@ export const clusterNode: Command = {
   }
 }
 
-/** Settles with the exit code when the node has stopped. `parentGone` is null without a parent to tell. */
+/** What runs in this process: one node, or several. */
+interface Running {
+  readonly addresses: NodeAddresses
+  readonly members: number
+  /** Cluster addresses of the workers; none if there is one node only. */
+  readonly workers: readonly string[]
+  /** Reads keys and certificates again. */
+  reload(): void
+  close(): Promise<void>
+}
+
+/** Settles with the exit code when all nodes of the process have stopped. `parentGone` is null without a parent to tell. */
 async function runNode(
   config: Config,
   terminal: Terminal,
@@ -64,49 +77,83 @@ async function runNode(
     code => process.exit(code),
     secrets.hasFiles ? SIGNALS_BUT_HUP : undefined
   )
-  if (secrets.hasFiles) process.on('SIGHUP', () => secrets.reload(log))
   const asked =
     parentGone === null ? signals.first : Promise.race([signals.first, parentGone.then(() => 'disconnect')])
   let isAsked = false
   void asked.then(() => {
     isAsked = true
   })
-  let node: RunningNode
+  let running: Running | null = null
+  if (secrets.hasFiles) {
+    process.on('SIGHUP', () => {
+      if (running === null) secrets.reload(log)
+      else running.reload()
+    })
+  }
   try {
-    node = await RunningNode.start(config, secrets, log, asked)
+    const count = workersOf(config)
+    if (count === 1) running = await runAlone(config, secrets, log, asked)
+    else running = await runWorkers(config, count, log, asked)
   } catch (error) {
     if (isAsked) return 0
     throw error
   }
-  announce(node, config, log, terminal)
-  if (parentGone !== null) process.send?.({ ready: node.addresses } satisfies Ready)
+  announce(running, config, log, terminal)
+  if (parentGone !== null) process.send?.({ ready: running.addresses } satisfies Ready)
   log.info({ reason: await asked }, 'stopping')
-  return await close(node, config.closeTimeoutMs, log)
+  return await close(running, config.closeTimeoutMs, log)
 }
 
-function announce({ broker, addresses }: RunningNode, config: Config, log: Log, terminal: Terminal): void {
-  const members = broker.status().members.length
+async function runAlone(
+  config: Config,
+  secrets: ClusterSecrets,
+  log: Log,
+  asked: Promise<unknown>
+): Promise<Running> {
+  const node = await RunningNode.start(config, secrets, log, asked)
+  return {
+    addresses: node.addresses,
+    members: node.broker.status().members.length,
+    workers: [],
+    reload: () => secrets.reload(log),
+    close: () => node.close()
+  }
+}
+
+async function runWorkers(
+  config: Config,
+  count: number,
+  log: Log,
+  asked: Promise<unknown>
+): Promise<Running> {
+  const all = await Workers.start(config, count, asked, (worker, reason) => {
+    log.error({ worker, ...reason }, 'worker ended, exiting')
+    process.exit(1)
+  })
+  const { addresses, members, nodes } = all
+  return { addresses, members, workers: nodes, reload: () => all.reload(), close: () => all.close() }
+}
+
+function announce(
+  { addresses, members, workers }: Running,
+  config: Config,
+  log: Log,
+  terminal: Terminal
+): void {
   if (config.logFormat === 'json') {
-    log.info({ ...addresses, members }, 'listening')
+    log.info({ ...addresses, members, ...(workers.length > 0 ? { workers } : {}) }, 'listening')
     return
   }
   if (addresses.mqtt !== null) terminal.out(`MQTT listening on ${addresses.mqtt}`)
   if (addresses.http !== null) terminal.out(`WebSocket and HTTP listening on ${addresses.http}`)
   terminal.out(`cluster ${addresses.cluster}, members ${members}`)
+  if (workers.length > 0) terminal.out(`workers ${workers.join(' ')}`)
 }
 
-async function close(node: RunningNode, timeoutMs: number, log: Log): Promise<number> {
+async function close(running: Running, timeoutMs: number, log: Log): Promise<number> {
   const late = new Promise<'late'>(resolve => setTimeout(resolve, timeoutMs + CLOSE_GRACE_MS, 'late').unref())
-  const inTime = (await Promise.race([node.close(), late])) !== 'late'
+  const inTime = (await Promise.race([running.close(), late])) !== 'late'
   if (inTime) log.info({}, 'stopped')
   else log.error({ timeoutMs }, 'not stopped in time, exiting')
   return inTime ? 0 : 1
-}
-
-/** After an exception that nobody expected, no state can be trusted: the node ends, and the others take over. */
-function exitOnBugs(log: Log): void {
-  process.on('uncaughtException', error => {
-    log.error({ err: error }, 'uncaught exception, exiting')
-    process.exit(1)
-  })
 }

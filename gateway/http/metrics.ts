@@ -2,7 +2,6 @@
 // its gateways count, and what the process uses.
 // Source: https://prometheus.io/docs/instrumenting/exposition_formats/
 import type { BrokerStatus } from '../../broker/broker.ts'
-import type { WebCounters } from '../websocket/counters.ts'
 
 export const METRICS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
@@ -11,8 +10,8 @@ type Labels = Readonly<Record<string, string>>
 /** What one node counts. Plain values only, so that it can be sent from thread to thread. */
 export interface NodeFigures {
   readonly status: BrokerStatus
-  readonly web: Readonly<WebCounters>
-  /** May be empty; the numbers of it are shown. */
+  /** Of the two gateways: the numbers in them are shown. */
+  readonly web: Readonly<object>
   readonly mqtt: Readonly<object>
 }
 

@@ -3,6 +3,6 @@
 export type { Connection } from './connection.ts'
 export type { MqttCounters } from './counters.ts'
 export { MqttGateway } from './gateway.ts'
-export { listenMqtt, type MqttListener, type MqttListenOptions } from './listener.ts'
+export { listenMqtt, type MqttListener, type MqttListenOptions, type SharedSocket } from './listener.ts'
 export { MQTT_DEFAULTS, type MqttOptions } from './options.ts'
 export type { ByteTransport } from './transport.ts'

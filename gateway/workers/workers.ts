@@ -1,0 +1,136 @@
+// `--workers N`: N nodes in one process, each in a thread of its own with its own place on the ring. They share the ports
+// of MQTT and HTTP, and what goes from one to another goes through memory. The main thread only watches:
+//
+//     main ──┬── worker 0   opens the ports, joins        ┐ pairs of ports for messages between all of them:
+//            ├── worker 1   joins by worker 0, then       │ see broker/runtime/thread-network.ts
+//            └── worker 2   accepts at the same ports     ┘
+//
+// Nodes fail alone on their own machines, but threads of one process do not: when one ends by a bug, all end, and
+// whoever started the process starts it again.
+import { availableParallelism } from 'node:os'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import type { Config } from '../../broker/config.ts'
+import { ShoalError } from '../../broker/errors.ts'
+import { Failure } from '../cli/failure.ts'
+import type { NodeAddresses } from '../cli/node.ts'
+import { Turns } from './turns.ts'
+import { type Serving, Worker } from './worker.ts'
+
+/** How many workers an option means. */
+export function workersOf({ workers }: Pick<Config, 'workers'>): number {
+  return workers === 'auto' ? availableParallelism() : workers
+}
+
+/** Called once, when a thread has ended that nobody told to: the process is to end too. */
+export type WorkerLost = (worker: number, reason: Readonly<Record<string, unknown>>) => void
+
+export class Workers {
+  readonly #workers: readonly Worker[]
+  #serving: readonly Serving[] = []
+  #isClosing = false
+
+  private constructor(config: Config, count: number, lost: WorkerLost) {
+    const turns = Turns.memoryFor(count)
+    this.#workers = channels(count).map((ports, index) => {
+      const own = { ...config, clusterPort: portAt(config.clusterPort, index) }
+      return new Worker(
+        { index, config: own, ports, turns },
+        {
+          gather: worker => void this.#gather(worker),
+          ended: (worker, reason) => {
+            if (!this.#isClosing) lost(worker.index, reason)
+            this.#isClosing = true
+          }
+        }
+      )
+    })
+  }
+
+  /**
+   * Settles when all serve. `stopped` gives up a start that is under way: rejects with CLOSED. Rejects with `Failure` when
+   * one of them cannot start; the others are for the end of the process to end.
+   */
+  static async start(
+    config: Config,
+    count: number,
+    stopped: Promise<unknown>,
+    lost: WorkerLost
+  ): Promise<Workers> {
+    if (process.platform === 'win32') {
+      throw new Failure(
+        'Workers share a listening socket, which Windows does not allow: leave --workers at 1.'
+      )
+    }
+    const workers = new Workers(config, count, lost)
+    const abandoned = stopped.then(async () => {
+      await workers.close()
+      throw new ShoalError('CLOSED')
+    })
+    try {
+      await Promise.race([workers.#start(config.base), abandoned])
+    } catch (error) {
+      workers.#isClosing = true
+      throw error
+    }
+    return workers
+  }
+
+  /** Of the first; the ports of clients are everyone's. */
+  get addresses(): NodeAddresses {
+    return this.#serving[0]!.addresses
+  }
+
+  /** Cluster addresses of all. */
+  get nodes(): readonly string[] {
+    return this.#serving.map(({ addresses }) => addresses.cluster)
+  }
+
+  /** Members of the cluster when the last of them had joined. */
+  get members(): number {
+    return Math.max(...this.#serving.map(({ members }) => members))
+  }
+
+  /** Has all read their files again. */
+  reload(): void {
+    for (const worker of this.#workers) worker.reload()
+  }
+
+  /** All say goodbye to their clients and leave the cluster, at the same time; settles within `closeTimeoutMs`. */
+  async close(): Promise<void> {
+    this.#isClosing = true
+    for (const worker of this.#workers) worker.stop()
+    await Promise.all(this.#workers.map(worker => worker.stopped))
+  }
+
+  async #start(base: readonly string[]): Promise<void> {
+    const [first, ...others] = this.#workers
+    first!.start(base, null)
+    const serving = await first!.serving
+    for (const worker of others) worker.start([serving.addresses.cluster, ...base], serving.open)
+    this.#serving = [serving, ...(await Promise.all(others.map(worker => worker.serving)))]
+  }
+
+  async #gather(asker: Worker): Promise<void> {
+    const others = this.#workers.filter(worker => worker !== asker)
+    const figures = await Promise.all(others.map(worker => worker.figures()))
+    asker.gathered(figures.filter(one => one !== null))
+  }
+}
+
+/** For each worker, a port to each other one. */
+function channels(count: number): MessagePort[][] {
+  const ports: MessagePort[][] = Array.from({ length: count }, () => [])
+  for (let one = 0; one < count; one++) {
+    for (let other = one + 1; other < count; other++) {
+      const { port1, port2 } = new MessageChannel()
+      ports[one]!.push(port1)
+      ports[other]!.push(port2)
+    }
+  }
+  return ports
+}
+
+/** Cluster ports count up; 0 is any that is free, for each. */
+function portAt(first: number, index: number): number {
+  return first === 0 ? 0 : first + index
+}
