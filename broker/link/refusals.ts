@@ -33,7 +33,7 @@ export class Refusals {
     const { ours, theirs, peer, by = 'us' } = error.fields
     const who = { peer: peer ?? null, from: address, by, reason }
     const fields = ours === undefined ? who : { ...who, ours, theirs }
-    this.#limited.warn(`${address.host} ${reason} ${String(by)}`, fields, 'node refused')
+    this.#limited.warn(`${peer ?? address.host} ${reason} ${ours} ${theirs} ${by}`, fields, 'node refused')
   }
 }
 
