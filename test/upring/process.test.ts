@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { type ReceivedStreams, type Upring, upring } from '../../broker/upring.ts'
 import { withDeadline } from '../support/deadline.ts'
+import { eventually } from '../support/eventually.ts'
 import { type Child, startNode } from '../support/process.ts'
 
 const PROGRAM = fileURLToPath(new URL('./ring-program.js', import.meta.url))
@@ -83,11 +84,14 @@ test('when a node is told to end, no request fails', { timeout: TIMEOUT_MS }, as
   const leaver = [...children.keys()][1]!
   const keys = keysOf(client, leaver, 5)
   let isOver = false
+  let asked = 0
   const asking = keys.map(async key => {
-    const owners = new Set<unknown>()
+    const owners = new Set([(await client.request({ cmd: 'who', key }))['id']])
+    asked++
     while (!isOver) owners.add((await client.request({ cmd: 'who', key }))['id'])
     return owners
   })
+  await eventually('each key was asked for', () => asked === keys.length)
   children.get(leaver)!.signal('SIGTERM')
   assert.equal(await children.get(leaver)!.exit(), 0)
   isOver = true
