@@ -76,11 +76,14 @@ export interface SwimState {
   readonly news: readonly News[]
 }
 
+/** Whatever goes into a packet is written here first, one at a time. */
+const scratch = new Writer(PACKET_BYTES_MAX)
+
 const states: readonly MemberState[] = ['alive', 'suspect', 'dead', 'left']
 const noMeta: Readonly<Meta> = Object.freeze({})
 
 export function encodePing(ping: Omit<Ping, 'kind'>): Uint8Array {
-  const writer = new Writer(96)
+  const writer = scratch.clear()
   writer.u8(PING)
   writer.u32(ping.sequence)
   writeTarget(writer, ping.target)
@@ -90,23 +93,23 @@ export function encodePing(ping: Omit<Ping, 'kind'>): Uint8Array {
 }
 
 export function encodeAck(ack: Omit<Ack, 'kind'>): Uint8Array {
-  const writer = new Writer(17)
+  const writer = scratch.clear()
   writer.u8(ACK)
   writer.u32(ack.sequence)
-  writer.bytes(Buffer.from(ack.instance, 'hex'))
+  writer.hexadecimal(ack.instance)
   writer.u32(ack.digest)
   return writer.finish()
 }
 
 export function encodeNack(sequence: number): Uint8Array {
-  const writer = new Writer(5)
+  const writer = scratch.clear()
   writer.u8(NACK)
   writer.u32(sequence)
   return writer.finish()
 }
 
 export function encodePingRequest(request: Omit<PingRequest, 'kind'>): Uint8Array {
-  const writer = new Writer(96)
+  const writer = scratch.clear()
   writer.u8(PING_REQUEST)
   writer.u32(request.sequence)
   writeTarget(writer, request.target)
@@ -115,7 +118,7 @@ export function encodePingRequest(request: Omit<PingRequest, 'kind'>): Uint8Arra
 }
 
 export function encodeNews(news: News): Uint8Array {
-  const writer = new Writer(192)
+  const writer = scratch.clear()
   writer.u8(NEWS)
   writeNews(writer, news)
   return writer.finish()
@@ -123,7 +126,7 @@ export function encodeNews(news: News): Uint8Array {
 
 /** A packet of messages that are encoded already, unsealed. */
 export function encodePacket(ring: number, messages: readonly Uint8Array[]): Uint8Array {
-  const writer = new Writer(PACKET_BYTES_MAX)
+  const writer = scratch.clear()
   writeHeader(writer, ring)
   for (const message of messages) writer.bytes(message)
   return writer.finish()
@@ -200,7 +203,7 @@ function readMessage(reader: Reader): SwimMessage {
 
 function writeTarget(writer: Writer, target: Target): void {
   writer.shortText(target.id)
-  writer.bytes(Buffer.from(target.instance, 'hex'))
+  writer.hexadecimal(target.instance)
   writer.u48(target.incarnation)
 }
 
@@ -235,8 +238,7 @@ function readId(reader: Reader): string {
 }
 
 function readInstance(reader: Reader): string {
-  const bytes = reader.bytes(8)
-  return Buffer.from(bytes.buffer, bytes.byteOffset, 8).toString('hex')
+  return reader.hexadecimal(8)
 }
 
 /** The highest of all is refused: nobody could refute it. */

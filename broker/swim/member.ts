@@ -49,13 +49,24 @@ export function isLive(member: Member): boolean {
   return member.state === 'alive' || member.state === 'suspect'
 }
 
+/** Ids come again with every packet. */
+const addresses = new Map<string, Address>()
+/** All are forgotten when there would be more. */
+const ADDRESSES_MAX = 16_384
+
 /** The address in an id; null if it is none: printable ASCII, at most 255 bytes, port 1..65535. */
-export function parseId(id: string): Address | null {
+export function parseId(id: string): Readonly<Address> | null {
+  const known = addresses.get(id)
+  if (known !== undefined) return known
   const match =
     id.length <= ID_BYTES_MAX ? /^(?:\[([0-9A-Fa-f:.%a-z]+)\]|([!-9;-~]+)):([1-9][0-9]{0,4})$/.exec(id) : null
   if (match === null) return null
   const port = Number(match[3])
-  return port > 65_535 ? null : { host: match[1] ?? match[2]!, port }
+  if (port > 65_535) return null
+  const address = Object.freeze({ host: match[1] ?? match[2]!, port })
+  if (addresses.size >= ADDRESSES_MAX) addresses.clear()
+  addresses.set(id, address)
+  return address
 }
 
 /** What happened, in the order to be told, when `held` (null: never heard of) became `now`. */

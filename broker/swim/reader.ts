@@ -5,12 +5,12 @@ import { ShoalError } from '../errors.ts'
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 export class Reader {
-  readonly #bytes: Uint8Array
+  readonly #bytes: Buffer
   readonly #view: DataView
   offset = 0
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 
@@ -45,6 +45,12 @@ export class Reader {
     return this.#bytes.subarray(at, at + length)
   }
 
+  /** As lower-case digits, two a byte. */
+  hexadecimal(length: number): string {
+    const at = this.#take(length)
+    return this.#bytes.toString('hex', at, at + length)
+  }
+
   shortText(): string {
     return this.#text(this.u8())
   }
@@ -57,6 +63,11 @@ export class Reader {
     return new ShoalError('PACKET_INVALID', { reason, offset: this.offset })
   }
 
+  #isAscii(start: number, end: number): boolean {
+    for (let i = start; i < end; i++) if (this.#bytes[i]! > 0x7f) return false
+    return true
+  }
+
   #take(length: number): number {
     if (length > this.left) throw this.invalid('truncated')
     const at = this.offset
@@ -65,9 +76,11 @@ export class Reader {
   }
 
   #text(length: number): string {
-    const bytes = this.bytes(length)
+    const at = this.#take(length)
+    // Nearly all of it is ASCII, and a TextDecoder costs ten times as much.
+    if (this.#isAscii(at, this.offset)) return this.#bytes.toString('latin1', at, this.offset)
     try {
-      return utf8.decode(bytes)
+      return utf8.decode(this.#bytes.subarray(at, this.offset))
     } catch (cause) {
       throw new ShoalError('PACKET_INVALID', { reason: 'not UTF-8', offset: this.offset }, cause)
     }

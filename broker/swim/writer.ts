@@ -4,17 +4,23 @@ import { ShoalError } from '../errors.ts'
 const utf8 = new TextEncoder()
 
 export class Writer {
-  #bytes: Uint8Array
+  #bytes: Buffer
   #view: DataView
   #length = 0
 
   constructor(capacityBytes: number) {
-    this.#bytes = new Uint8Array(capacityBytes)
-    this.#view = new DataView(this.#bytes.buffer)
+    this.#bytes = Buffer.alloc(capacityBytes)
+    this.#view = viewOf(this.#bytes)
   }
 
   get length(): number {
     return this.#length
+  }
+
+  /** Begins anew, in the same memory. */
+  clear(): this {
+    this.#length = 0
+    return this
   }
 
   u8(value: number): void {
@@ -49,6 +55,12 @@ export class Writer {
     this.#bytes.set(value, at)
   }
 
+  /** Digits, two a byte. */
+  hexadecimal(value: string): void {
+    const at = this.#grow(value.length >>> 1)
+    this.#bytes.write(value, at, 'hex')
+  }
+
   /** At most 255 bytes of UTF-8, else LIMIT_EXCEEDED. */
   shortText(value: string): void {
     if (this.#ascii(value)) return
@@ -68,7 +80,7 @@ export class Writer {
 
   /** What was written, in bytes of its own. */
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#length)
+    return new Uint8Array(this.#bytes.subarray(0, this.#length))
   }
 
   /** Ids and most names are short and ASCII: byte by byte they cost a tenth of a TextEncoder. False: nothing was written. */
@@ -93,11 +105,15 @@ export class Writer {
     const at = this.#length
     this.#length += bytes
     if (this.#length > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.length))
+      const larger = Buffer.alloc(Math.max(this.#length, 2 * this.#bytes.length))
       larger.set(this.#bytes)
       this.#bytes = larger
-      this.#view = new DataView(larger.buffer)
+      this.#view = viewOf(larger)
     }
     return at
   }
+}
+
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

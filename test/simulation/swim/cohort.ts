@@ -25,8 +25,8 @@ export interface CohortOptions {
   seed: number | string
   members: number
   config: SwimConfig
-  /** Without it the reliable way carries only push-pulls: datagrams alone tell who lives. Default true. */
-  streamPing?: boolean
+  /** Wall clocks differ by up to so much, either way. Default 0. */
+  clocksApartMs?: number
 }
 
 export class Host {
@@ -52,6 +52,8 @@ export class Cohort {
   /** Luck for the experiment: whom to crash, and when. */
   readonly random: SeededRandom
   readonly network: LossyNetwork
+  /** While false, the reliable way carries only push-pulls: datagrams alone tell who lives. */
+  streamPing = true
   /** Told of all that members are told, by whom. */
   onTold: (by: Host, member: Member, change: Change) => void = () => {}
   readonly #timeline = new Timeline()
@@ -106,16 +108,21 @@ export class Cohort {
   /** Starts a process on a host that has none, or none any more. It knows nobody. */
   start(host: Host): void {
     const generation = host.generation++
-    const { config, streamPing = true } = this.#options
+    const { config, clocksApartMs = 0 } = this.#options
     const process = new SimulatedProcess(host.name, this.#timeline)
     const random = this.#root.fork(`${host.name}/${generation}`)
+    const wallSkewMs = (2 * random.next() - 1) * clocksApartMs
     const port = new Port(process)
     host.port = port
     const swim: Swim = new Swim({
       id: host.id,
       instance: Buffer.from(random.bytes(8)).toString('hex'),
       meta: META,
-      runtime: { clock: new SimulatedClock(process, this.#timeline, () => 0), random, log: silentLog },
+      runtime: {
+        clock: new SimulatedClock(process, this.#timeline, () => wallSkewMs),
+        random,
+        log: silentLog
+      },
       config,
       send: (packet, to) => {
         const target = this.#byName.get(to.host)
@@ -127,7 +134,7 @@ export class Cohort {
       },
       transport: {
         ping: async id => {
-          if (!streamPing) throw new Error('no streams')
+          if (!this.streamPing) throw new Error('no streams')
           await this.#ask(port, id, new Uint8Array(0), PING_TIMEOUT_MS, () => new Uint8Array(0))
         },
         pushPull: (address, state) =>

@@ -16,6 +16,9 @@ export interface CrashFigures {
   spread: Summary
   /** From a single new process's join until all agree. */
   join: Summary
+  /** What `suspected` and `spread` sum up, in ascending order. */
+  suspectedMs: number[]
+  spreadMs: number[]
 }
 
 interface Crash {
@@ -50,13 +53,17 @@ export async function measureCrashes(cohort: Cohort, crashes: number): Promise<C
     }
     await cohort.run(QUIET_MS)
   }
-  const figures = (of: (crash: Crash) => number): Summary => summarize(done.map(of))
+  const times = (of: (crash: Crash) => number): number[] => done.map(of).sort((a, b) => a - b)
+  const suspectedMs = times(each => each.suspectedAt - each.at)
+  const spreadMs = times(each => each.knownAt - each.deadAt)
   return {
-    suspected: figures(each => each.suspectedAt - each.at),
-    dead: figures(each => each.deadAt - each.at),
-    known: figures(each => each.knownAt - each.at),
-    spread: figures(each => each.knownAt - each.deadAt),
-    join: summarize(joins)
+    suspected: summarize(suspectedMs),
+    dead: summarize(times(each => each.deadAt - each.at)),
+    known: summarize(times(each => each.knownAt - each.at)),
+    spread: summarize(spreadMs),
+    join: summarize(joins),
+    suspectedMs,
+    spreadMs
   }
 }
 

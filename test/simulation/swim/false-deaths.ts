@@ -58,11 +58,18 @@ export class FalseDeaths {
   }
 }
 
-/** Lets time pass while a share of all datagrams is lost. */
-export async function measureLoss(cohort: Cohort, loss: number, ms: number): Promise<FalseDeathFigures> {
+/** Lets time pass while a share of all datagrams is lost; with `streamPing` false, there are only datagrams to ping with. */
+export async function measureLoss(
+  cohort: Cohort,
+  loss: number,
+  streamPing: boolean,
+  ms: number
+): Promise<FalseDeathFigures> {
   const deaths = new FalseDeaths(cohort)
   cohort.network.loss = loss
+  cohort.streamPing = streamPing
   await cohort.run(ms)
   cohort.network.loss = 0
+  cohort.streamPing = true
   return deaths.figures()
 }
