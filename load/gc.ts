@@ -3,12 +3,11 @@
 //
 //   [pid:isolate]  812 ms: Mark-Compact 9.1 (12.0) -> 8.7 (12.0) MB, 1.49 / 0.01 ms  (+ 3.1 ms in 9 steps …, biggest step 0.7 ms, …
 //                          kind                                     └ pause           └ work between, in pauses of its own
-import { writeFileSync } from 'node:fs'
 import { startShoal } from './compare/shoal.ts'
-import { faultsOf } from './integrity.ts'
 import { checkOptions, type RawOptions } from './options.ts'
-import { consoleProgress, type Screen, summary } from './report/console.ts'
+import { consoleProgress, type Screen } from './report/console.ts'
 import { duration } from './report/figures.ts'
+import { tellResult } from './report/told.ts'
 import { run } from './run.ts'
 
 /** A longer pause is a failure. */
@@ -65,14 +64,11 @@ export async function gcMain(raw: RawOptions, screen: Screen): Promise<number> {
     })
     const pauses = pausesOf(trace)
     const longestMs = Math.max(0, ...pauses.map(each => each.longestMs))
-    const isSound = faultsOf(result.integrity, result.lossAllowed).length === 0
-    screen.write(`${summary(result, result.lossAllowed)}\n`)
+    const isSound = tellResult(result, options, screen)
     for (const each of pauses) screen.write(`  ${'collections'.padEnd(18)}${described(each)}\n`)
     screen.write(
       `  ${'longest pause'.padEnd(18)}${duration(longestMs * 1_000)}${longestMs > PAUSE_MS_MAX ? ': TOO LONG' : ''}\n`
     )
-    if (options.json !== undefined)
-      writeFileSync(options.json, `${JSON.stringify({ ...result, pauses }, null, 1)}\n`)
     return isSound && longestMs <= PAUSE_MS_MAX ? 0 : 1
   } finally {
     await broker.stop()

@@ -11,13 +11,12 @@ import { connectRun } from './connect/connect.ts'
 import { connectPage } from './connect/page.ts'
 import { connectProgress, connectSummary } from './connect/summary.ts'
 import { gcMain } from './gc.ts'
-import { faultsOf } from './integrity.ts'
 import { readMixture } from './mixed/mixture.ts'
 import { layOutMixed } from './mixed/plan.ts'
 import { checkOptions, type LoadOptions, optionsHelp, parseCommandLine } from './options.ts'
 import { layOut, type Plan, SCENARIOS, type ScenarioName } from './plan.ts'
-import { consoleProgress, type Screen, screenLines, summary } from './report/console.ts'
-import { htmlReport } from './report/html.ts'
+import { consoleProgress, type Screen, screenLines } from './report/console.ts'
+import { tellResult } from './report/told.ts'
 import { newRunId, runPlan } from './run.ts'
 import { soakMain } from './soak.ts'
 
@@ -58,11 +57,7 @@ function help(): string {
 
 async function runLoad(scenario: string, plan: Plan, options: LoadOptions, screen: Screen): Promise<number> {
   const result = await runPlan(scenario, plan, options, consoleProgress(screen, options.quiet))
-  const { lossAllowed, integrity } = result
-  screen.write(`${summary(result, lossAllowed)}\n`)
-  if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`)
-  if (options.html !== undefined) writeFileSync(options.html, htmlReport(result, lossAllowed))
-  return faultsOf(integrity, lossAllowed).length === 0 ? 0 : 1
+  return tellResult(result, options, screen) ? 0 : 1
 }
 
 async function runConnect(options: LoadOptions, screen: Screen): Promise<number> {

@@ -1,11 +1,10 @@
 // `load soak`: nodes of our own under full load for a long time, to see what a short run cannot show: memory that
 // only grows. The first quarter of the time is left out, since heaps and buffers are still finding their size.
-import { writeFileSync } from 'node:fs'
 import { BROKERS } from './compare/brokers.ts'
-import { faultsOf } from './integrity.ts'
 import { checkOptions, type RawOptions } from './options.ts'
-import { consoleProgress, type Screen, summary } from './report/console.ts'
+import { consoleProgress, type Screen } from './report/console.ts'
 import { memory } from './report/figures.ts'
+import { tellResult } from './report/told.ts'
 import type { TimelinePoint } from './result.ts'
 import { run } from './run.ts'
 
@@ -51,12 +50,10 @@ export async function soakMain(raw: RawOptions, screen: Screen): Promise<number>
       pid: cluster.pids.map(String)
     })
     const result = await run('pairs', options, consoleProgress(screen, options.quiet))
-    screen.write(`${summary(result, options.allowLoss && options.qos === 0)}\n`)
-    if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 1)}\n`)
+    const isSound = tellResult(result, options, screen)
     const { quartersKib, isGrowing } = memoryCourse(result.timeline, cluster.pids.length)
     const course = quartersKib.map(memory).join(', ')
     screen.write(`  memory by quarters ${course}${isGrowing ? ': IT GROWS' : ''}\n`)
-    const isSound = faultsOf(result.integrity, options.allowLoss && options.qos === 0).length === 0
     return isSound && !isGrowing ? 0 : 1
   } finally {
     await cluster.stop()
