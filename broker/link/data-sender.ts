@@ -7,7 +7,7 @@ import { copyBytes } from './copy.ts'
 import { NO_REF, SentDictionary } from './dictionary.ts'
 import { FLAGS, FRAME, ORIGIN, ORIGINS_MAX } from './frame.ts'
 import { VARINT_BYTES_MAX, writeVarint } from './varint.ts'
-import { INLINE_BYTES_MAX, type Writer } from './writer.ts'
+import { INLINE_BYTES_MAX, INLINE_RUN_BYTES_MAX, type Writer } from './writer.ts'
 
 /** Flags, and the numbers: topic, offset, origin, sequence, and length of the properties or count of a run. */
 const FIELDS_BYTES_MAX = 1 + 5 * VARINT_BYTES_MAX
@@ -93,7 +93,7 @@ export class DataSender {
     }
 
     const writer = this.#writer
-    const isInline = bodyBytes <= INLINE_BYTES_MAX
+    const isInline = bodyBytes <= (isRun ? INLINE_RUN_BYTES_MAX : INLINE_BYTES_MAX)
     let at = writer.open(FIELDS_BYTES_MAX + propertiesBytes + (isInline ? bodyBytes : 0))
     const slab = writer.slab
     slab[at++] = flags

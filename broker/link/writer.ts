@@ -7,15 +7,17 @@
 //     slab    ┌───────────────┬────────────────┬──────────┐
 //             │ written: never│ gathered       │ free     │        a slab is filled once and left to the
 //             │ touched again │                │          │        collector: the far end of a duplex in
-//             └───────────────┴────────────────┴──────────┘        memory may hold views of it
-//                              ▲ start          ▲ at
+//             └───────────────┴────────────────┴──────────┘        memory may hold views of it. But one of which
+//                              ▲ start          ▲ at               the duplex has taken a copy is filled again
 import assert from 'node:assert'
-import type { Duplex } from 'node:stream'
 import type { Clock } from '../runtime/clock.ts'
+import type { NetworkStream } from '../runtime/network.ts'
 import { HEADER_BYTES } from './frame.ts'
 
 /** Payloads of more bytes than this are written from where they are. */
 export const INLINE_BYTES_MAX = 4096
+/** So are runs of more: copied to the slab they are one piece with others, of which the duplex takes a hundred a write. */
+export const INLINE_RUN_BYTES_MAX = 32_768
 
 /** So much is written at once, without waiting for the end of the tick. */
 const GATHERED_BYTES_MAX = 65_536
@@ -43,7 +45,7 @@ export class Writer {
   bytesOut: number
   framesOut: number
   readonly #bufferBytesMax: number
-  readonly #duplex: Duplex
+  readonly #duplex: NetworkStream
   readonly #clock: Clock
   readonly #events: WriterEvents
   #start: number
@@ -55,7 +57,7 @@ export class Writer {
   readonly #flushScheduled: () => void
   readonly #written: () => void
 
-  constructor(duplex: Duplex, clock: Clock, bufferBytesMax: number, events: WriterEvents) {
+  constructor(duplex: NetworkStream, clock: Clock, bufferBytesMax: number, events: WriterEvents) {
     this.slab = nothing
     this.isFull = false
     this.hasOverflowed = false
@@ -87,7 +89,10 @@ export class Writer {
   /** Makes room for a frame whose body takes at most `bodyBytesMax` of the slab; returns where the body begins. */
   open(bodyBytesMax: number): number {
     const needed = HEADER_BYTES + bodyBytesMax
-    if (needed > this.slab.length - this.#at) this.#replaceSlab(needed)
+    if (needed > this.slab.length - this.#at) {
+      if (this.#duplex.takesCopies === true && this.slab.length === SLAB_BYTES_MAX) this.#push()
+      if (needed > this.slab.length - this.#at) this.#replaceSlab(needed)
+    }
     return this.#at + HEADER_BYTES
   }
 
@@ -156,15 +161,17 @@ export class Writer {
     this.bytesOut += this.#gatheredBytes
     this.#gatheredBytes = 0
     this.#pieces = []
-    if (pieces.length === 1) {
-      this.#duplex.write(pieces[0], this.#written)
-      this.#measure()
-      return
+    if (pieces.length === 1) this.#duplex.write(pieces[0], this.#written)
+    else {
+      this.#duplex.cork()
+      for (let i = 0; i < pieces.length - 1; i++) this.#duplex.write(pieces[i])
+      this.#duplex.write(pieces[pieces.length - 1], this.#written)
+      this.#duplex.uncork()
     }
-    this.#duplex.cork()
-    for (let i = 0; i < pieces.length - 1; i++) this.#duplex.write(pieces[i])
-    this.#duplex.write(pieces[pieces.length - 1], this.#written)
-    this.#duplex.uncork()
+    if (this.#duplex.takesCopies === true && this.#duplex.writableLength === 0) {
+      this.#start = 0
+      this.#at = 0
+    }
     this.#measure()
   }
 

@@ -20,11 +20,19 @@ export interface Listener {
   close(): Promise<void>
 }
 
+/**
+ * A stream that may promise more: with `takesCopies`, once `writableLength` is 0 again it no longer looks at the bytes
+ * it was given, so that their memory can be written to again.
+ */
+export interface NetworkStream extends Duplex {
+  takesCopies?: boolean
+}
+
 export interface Network {
   /** Binds a UDP socket. Port 0 takes any free one. Rejects with the system's error (`EADDRINUSE`). */
   datagram(at: Address, onPacket: (packet: Uint8Array, from: Address) => void): Promise<DatagramSocket>
   /** Listens for streams. Port 0 takes any free one. */
-  listen(at: Address, onConnection: (stream: Duplex, from: Address) => void): Promise<Listener>
+  listen(at: Address, onConnection: (stream: NetworkStream, from: Address) => void): Promise<Listener>
   /** Opens a stream. Rejects with the system's error (`code: 'ECONNREFUSED'`, `'ETIMEDOUT'` after `timeoutMs`). */
-  connect(to: Address, timeoutMs: number): Promise<Duplex>
+  connect(to: Address, timeoutMs: number): Promise<NetworkStream>
 }

@@ -8,7 +8,7 @@ import { connect as connectTls, createServer as createTlsServer } from 'node:tls
 import type { Clock, Timer } from './clock.ts'
 import { LimitedLog } from './limited-log.ts'
 import { type Log, silentLog } from './log.ts'
-import type { Address, DatagramSocket, Listener, Network } from './network.ts'
+import type { Address, DatagramSocket, Listener, Network, NetworkStream } from './network.ts'
 import type { Random } from './random.ts'
 import type { Runtime } from './runtime.ts'
 import type { TlsCredentials } from './tls-credentials.ts'
@@ -189,7 +189,9 @@ class NodeNetwork implements Network {
   }
 
   listen(at: Address, onConnection: (stream: Duplex, from: Address) => void): Promise<Listener> {
-    const accept = (socket: Socket): void => onConnection(socket, peerOf(socket))
+    const accept = (socket: Socket): void => {
+      onConnection(this.#tls === null ? takingCopies(socket) : socket, peerOf(socket))
+    }
     const server =
       this.#tls === null ? createServer(STREAM_OPTIONS, accept) : this.#tlsServer(this.#tls, accept)
     return new Promise((resolve, reject) => {
@@ -231,7 +233,7 @@ class NodeNetwork implements Network {
       socket.once(this.#tls === null ? 'connect' : 'secureConnect', () => {
         deadline.cancel()
         socket.off('error', failed)
-        resolve(socket)
+        resolve(this.#tls === null ? takingCopies(socket) : socket)
       })
     })
   }
@@ -271,6 +273,11 @@ class NodeNetwork implements Network {
 function connectSecurely(options: Address & typeof STREAM_OPTIONS, tls: TlsCredentials): Socket {
   const socket = connectTls({ ...TLS_OPTIONS, ...tls.material, ...options })
   return socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS)
+}
+
+/** What Node cannot hand to the kernel at once it counts in `writableLength`. */
+function takingCopies(socket: Socket): NetworkStream {
+  return Object.assign(socket, { takesCopies: true })
 }
 
 function peerOf(socket: Socket): Address {
