@@ -23,6 +23,7 @@ export class ClusterGround implements Ground {
   #cluster: Cluster | null = null
   #events: GroundEvents | null = null
   #ring: Ring
+  #hasJoined = false
   #isLeaving = false
 
   constructor(options: ClusterGroundOptions, runtime: Runtime) {
@@ -62,10 +63,13 @@ export class ClusterGround implements Ground {
       handlers: handlersOf(events),
       events: { membersChanged: () => this.#membersChanged() }
     }))
-    this.#cluster = await this.#starting
-    await this.#cluster.join()
-    await this.#cluster.linked(this.#options.joinTimeoutMs)
+    const cluster = await this.#starting
+    this.#cluster = cluster
     this.#mustLive()
+    await cluster.join()
+    await cluster.linked(this.#options.joinTimeoutMs)
+    this.#mustLive()
+    this.#hasJoined = true
     this.#membersChanged()
   }
 
@@ -85,10 +89,9 @@ export class ClusterGround implements Ground {
 
   async leave(): Promise<void> {
     this.#isLeaving = true
-    const cluster = this.#cluster
-    if (cluster?.phase === 'serving') await cluster.setPhase('leaving')
+    if (this.#cluster?.phase === 'serving') await this.#cluster.setPhase('leaving')
     // Whoever is still on the way in goes no further.
-    else if (cluster !== null) await cluster.stop()
+    else if (!this.#hasJoined) await this.#cluster?.stop()
   }
 
   async stop(): Promise<void> {

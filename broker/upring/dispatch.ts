@@ -30,18 +30,18 @@ export class Dispatch {
     this.#events = events
   }
 
-  /** Hands the request to its handler. Never throws; may call back before it returns. */
-  run(request: object, answered: Answered): void {
+  /** Hands the request to its handler. Never throws; may call back before it returns. Without `answered` it is a fire. */
+  run(request: object, answered: Answered | null): void {
     this.handled++
-    this.unanswered++
+    if (answered !== null) this.unanswered++
     let isAnswered = false
     const reply: ReplyFunction = (error, body) => {
       if (isAnswered) return
       isAnswered = true
-      this.unanswered--
+      if (answered !== null) this.unanswered--
       const failure = error === undefined || error === null ? null : errorOf(error)
       if (failure !== null) destroyStreams(request, failure)
-      answered(failure, body)
+      answered?.(failure, body)
     }
     const message = request as ReceivedMessage
     try {

@@ -56,8 +56,7 @@ export class Inbound {
       const hops = envelope['hops']
       if (typeof hops !== 'number') throw new ShoalError('BAD_REQUEST', { expected: 'hops' })
       if (name === ROUTED && !this.#owns(message['key'])) this.#pass(message, hops + 1)
-      else if (name === ROUTED || name === DIRECT)
-        this.#when(() => this.#parts.dispatch.run(message, () => {}))
+      else if (name === ROUTED || name === DIRECT) this.#when(() => this.#parts.dispatch.run(message, null))
     } catch (error) {
       this.#parts.log.warn({ peer: peerId, name, error }, 'malformed message from a peer')
     }

@@ -212,10 +212,13 @@ export class Routing {
       // The key may have moved within this very tick.
       if (parcel.peer === null && this.#ownerOf(parcel.hash) !== ground.id)
         return this.#failed(parcel, new ShoalError('OWNER_MOVED'))
+      if (parcel.isFire) {
+        dispatch.run(parcel.message, null)
+        return this.#settle(parcel, null, undefined)
+      }
       dispatch.run(parcel.message, (error, body) =>
         process.nextTick(() => this.#answeredHere(parcel, error, body))
       )
-      if (parcel.isFire) this.#settle(parcel, null, undefined)
     })
     parcel.timer = clock.after(leftMs, () => this.#timedOut(parcel))
   }

@@ -141,6 +141,34 @@ test('requests that are being handled are answered before the node closes', asyn
   await rings.settle(closed)
 })
 
+test('a client that closes still reaches the ring from its hooks', async () => {
+  const rings = await Rings.started(10, 2)
+  for (const { upring } of rings.all) upring.add('cmd:bye', async () => ({}))
+  const client = await rings.join({ client: true })
+  let said = false
+  client.upring.onClose(async instance => {
+    await instance.request({ cmd: 'bye', key: 'any' })
+    said = true
+  })
+  await rings.leave(client)
+  assert(said)
+})
+
+test('close waits for no answer to a fire', async () => {
+  const rings = await Rings.started(11, 1)
+  const { upring } = rings.at(0)
+  let handled = 0
+  upring.add('cmd:note', () => {
+    handled++
+  })
+  upring.fire({ cmd: 'note', key: 'a' })
+  await rings.now()
+  assert.equal(handled, 1)
+  const before = rings.simulation.now
+  await rings.leave(rings.at(0))
+  assert(rings.simulation.now - before < 1000)
+})
+
 test('a node that waits for its base can be closed, and leaves nothing behind', async () => {
   const rings = new Rings(8)
   const node = rings.add({ base: ['10.0.0.9:7979'] })
