@@ -93,6 +93,8 @@ const LAST_WRITE_WAS_ASYNC = binding?.kLastWriteWasAsync ?? 0
 const input = Buffer.allocUnsafeSlow(binding === null ? 0 : INPUT_BYTES)
 /** The request of the next write: one that the kernel takes whole leaves it as it was. */
 let spare: WriteRequest | null = null
+/** The prototype of handles that have all that is needed. */
+let known: unknown = null
 
 export class HandleTransport implements ByteTransport {
   writable = true
@@ -247,6 +249,8 @@ function errorOf(status: number): Error {
 }
 
 function findBinding(): StreamBinding | null {
+  // Not tried there.
+  if (process.platform === 'win32') return null
   try {
     const found = (process as unknown as { binding(name: string): Partial<StreamBinding> }).binding(
       'stream_wrap'
@@ -263,8 +267,13 @@ function findBinding(): StreamBinding | null {
   }
 }
 
+/** Looks once at what all handles have in common. */
 function isHandle(handle: unknown): handle is Handle {
-  if (typeof handle !== 'object' || handle === null || !('onread' in handle)) return false
+  if (typeof handle !== 'object' || handle === null) return false
+  const prototype: unknown = Object.getPrototypeOf(handle)
+  if (prototype === known) return true
   const candidate = handle as Partial<Handle>
-  return METHODS.every(name => typeof candidate[name] === 'function')
+  if (!('onread' in handle) || !METHODS.every(name => typeof candidate[name] === 'function')) return false
+  known = prototype
+  return true
 }
