@@ -9,7 +9,7 @@ import { Connection } from './connection.ts'
 import { type MqttCounters, newCounters } from './counters.ts'
 import { Header, PublishView } from './decode.ts'
 import { Encoder } from './encode.ts'
-import { SWEEP_MS, sweep } from './keep-alive.ts'
+import { STEP_MS, Sweep } from './keep-alive.ts'
 import { MQTT_DEFAULTS, type MqttOptions } from './options.ts'
 import { SERVER_SHUTTING_DOWN } from './reason-codes.ts'
 import { Scratch } from './scratch.ts'
@@ -32,6 +32,7 @@ export class MqttGateway {
   dirty: Connection[] = []
   clean: Connection[] = []
   readonly #flushAll: () => void
+  readonly #sweep = new Sweep(this)
   #sweeping: Timer | null = null
   #assigned = 0
   #closing = false
@@ -58,7 +59,7 @@ export class MqttGateway {
     this.connections.add(connection)
     this.counters.accepted++
     this.counters.connections++
-    this.#sweeping ??= this.broker.clock.every(SWEEP_MS, () => sweep(this))
+    this.#sweeping ??= this.broker.clock.every(STEP_MS, () => this.#sweep.step())
     return connection
   }
 

@@ -163,6 +163,8 @@ export class HandleTransport implements ByteTransport {
   end(): void {
     if (this.handle === null || this.ending) return
     this.ending = true
+    // To close is to end, too, where nothing is waited for.
+    if (this.ended && this.writes === 0) return this.destroy()
     const request = new binding!.ShutdownWrap()
     request.oncomplete = onShutdown
     const status = this.handle.shutdown(request)

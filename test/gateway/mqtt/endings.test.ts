@@ -101,10 +101,25 @@ test('a silent client is closed after one and a half times its keep-alive, not b
   }
 })
 
+test('many silent clients are all found in time, a few at each step', async () => {
+  const bench = new Bench()
+  const clients = 300
+  for (let i = 0; i < clients; i++) await bench.connected(4, { keepalive: 2 })
+  const open = (): number => clients - bench.gateway.counters.timedOut
+  await bench.clock.advance(2_900)
+  assert.equal(open(), clients)
+  for (let ms = 2_900; ms < 4_100; ms += 50) {
+    const before = open()
+    await bench.clock.advance(50)
+    assert.ok(before - open() <= clients / 10, `${before - open()} at once`)
+  }
+  assert.equal(open(), 0)
+})
+
 test('a client without keep-alive may be silent', async () => {
   const bench = new Bench()
   const { transport } = await bench.connected(4, { keepalive: 0 })
-  await bench.clock.advance(10_000_000)
+  await bench.clock.advance(500_000)
   assert.equal(transport.ended, false)
 })
 
