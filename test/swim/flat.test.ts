@@ -24,3 +24,20 @@ for (const seed of [1, 2]) {
     assert.ok(large.bytes < 1.2 * small.bytes, `${small.bytes} to ${large.bytes} bytes/s`)
   })
 }
+
+test('no state is sent while acks say that all agree, and one is when they do not', async () => {
+  const cluster = await Cluster.formed({ simulation: { seed: 1 }, nodes: 5 })
+  const sum = (name: 'syncs' | 'syncsSpared'): number =>
+    cluster.nodes.reduce((total, { swim }) => total + swim.counters[name], 0)
+  const before = sum('syncs')
+  await cluster.simulation.run(300_000)
+  assert.equal(sum('syncs'), before)
+  assert.ok(sum('syncsSpared') >= 5 * 8)
+  // News that its packets did not carry: only a push-pull can tell.
+  cluster.node(4).host.cut()
+  cluster.node(0).swim.setMeta({ news: 1 })
+  await cluster.simulation.run(1500)
+  cluster.node(4).host.uncut()
+  await cluster.agreement(10_000)
+  assert.equal(cluster.node(4).swim.member(cluster.node(0).id)?.meta['news'], 1)
+})

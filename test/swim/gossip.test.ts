@@ -37,6 +37,21 @@ test('rumours sent least often go first, and of these the newest', () => {
   assert.deepEqual(marks(gossip.take(1000, 9)).sort(), [1, 2, 3, 4])
 })
 
+test('rumours are urgent for half of their sendings, and as long as more wait than fit in a packet', () => {
+  const { gossip } = queue()
+  assert.equal(gossip.isUrgent(4), false)
+  gossip.add('a', rumour(1))
+  assert.equal(gossip.isUrgent(4), true)
+  gossip.take(30, 4)
+  gossip.take(30, 4)
+  assert.equal(gossip.isUrgent(4), false)
+  for (let i = 0; i < 40; i++) gossip.add(`crowd ${i}`, rumour(2))
+  for (let sent = 0; sent < 3; sent++) gossip.take(10_000, 4)
+  assert.equal(gossip.isUrgent(4), true)
+  gossip.take(10_000, 4)
+  assert.equal(gossip.isUrgent(4), false)
+})
+
 test('newer news of a member takes the place of older', () => {
   const { gossip } = queue()
   let replaced = 0

@@ -19,11 +19,11 @@ async function quickStudy(members: readonly number[]): Promise<Study> {
   return runStudy({ seed: SEED, members, quick: true, anomalies: false, progress: () => {} })
 }
 
-test(`10 and 50 members meet the aims: flat load, detection, no false positive, healing (seed ${SEED})`, async () => {
-  const study = await quickStudy([10, 50])
+test(`10 and 30 members meet the aims: flat load, detection, no false positive, healing (seed ${SEED})`, async () => {
+  const study = await quickStudy([10, 30])
   for (const { aim, measured, met } of aims(study)) assert.ok(met, `${aim}: ${measured}`)
   const circumstances = { date: '2026-01-01', command: 'a <test>', machine: 'none' }
-  assert.match(markdownReport(study, circumstances), /\| 50 \| 2 \| 2 \|/)
+  assert.match(markdownReport(study, circumstances), /\| 30 \| 2 \| 2/)
   const html = studyPage(study, circumstances)
   assert.match(html, /a &#60;test&#62;/)
   assert.doesNotMatch(html, /NaN|undefined|<script/)
