@@ -21,7 +21,10 @@ export type * from './upring/message.ts'
 export type { HashringOptions, UpringOptions } from './upring/options.ts'
 export type { Peer, PeerMeta } from './upring/peer.ts'
 
-/** An instance, which starts by itself: listen to `up`, or await `ready`. `runtime` is the real one unless given. */
+/**
+ * An instance, which starts by itself: listen to `up`, or await `ready`. `runtime` is the real one unless given. Throws
+ * OPTION_INVALID.
+ */
 export function upring(options: UpringOptions = {}, runtime?: Runtime): Upring {
   const log = options.logger ?? runtime?.log ?? pino({ name: 'upring', level: options.logLevel ?? 'info' })
   const world: Runtime = { ...(runtime ?? nodeRuntime({ log })), log }

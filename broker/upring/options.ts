@@ -3,7 +3,9 @@
 import type { ClusterOptions } from '../cluster.ts'
 import { ShoalError } from '../errors.ts'
 import { hashKey } from '../ring/hash.ts'
+import { pointsMax } from '../ring/ring.ts'
 import type { Log } from '../runtime/log.ts'
+import { parseId } from '../swim/member.ts'
 import { encodePeerMeta } from './peer.ts'
 
 export interface HashringOptions {
@@ -62,19 +64,24 @@ export interface InstanceOptions {
 const REPLICA_POINTS = 100
 const JOIN_TIMEOUT_MS = 5000
 
+/** Throws OPTION_INVALID for a `base` or a `port` that is none. */
 export function clusterOptionsOf(options: UpringOptions): ClusterOptions {
   const ring = options.hashring ?? {}
   const host = options.host ?? ring.host ?? '127.0.0.1'
-  const base = options.base ?? ring.base ?? []
+  // The base addresses of others name the port that was the ring's.
+  const clusterPort = ring.port ?? options.port ?? 0
+  if (!isInteger(clusterPort, 0, 65_535)) throw invalid('port', clusterPort, '0 to 65535')
+  const given = options.base ?? ring.base ?? []
+  const base = typeof given === 'string' ? [given] : given
+  for (const address of base) if (parseId(address) === null) throw invalid('base', address, 'host:port')
   const name = options.name ?? ring.ringname ?? ring.name ?? 'hashring'
   return {
     // Brokers of the same name are another ring.
     name: `upring:${name}`,
     clusterHost: host,
     advertiseHost: host,
-    // The base addresses of others name the port that was the ring's.
-    clusterPort: ring.port ?? options.port ?? 0,
-    base: typeof base === 'string' ? [base] : base,
+    clusterPort,
+    base,
     client: options.client ?? ring.client ?? false,
     preset: 'lan',
     linkBufferBytesMax: 16 * 1024 * 1024,
@@ -83,8 +90,11 @@ export function clusterOptionsOf(options: UpringOptions): ClusterOptions {
   }
 }
 
+/** Throws OPTION_INVALID. */
 export function groundOptionsOf(options: UpringOptions): { replicaPoints: number; joinTimeoutMs: number } {
   const { replicaPoints = REPLICA_POINTS, joinTimeout = JOIN_TIMEOUT_MS } = options.hashring ?? {}
+  if (!isInteger(replicaPoints, 1, pointsMax))
+    throw invalid('replicaPoints', replicaPoints, `1 to ${pointsMax}`)
   return { replicaPoints, joinTimeoutMs: joinTimeout }
 }
 
@@ -104,7 +114,15 @@ export function instanceOptionsOf(
 function hasher(hash: (key: string | Uint8Array) => number): (key: unknown) => number {
   return key => {
     if (typeof key === 'string' || key instanceof Uint8Array) return hash(key) >>> 0
-    if (typeof key === 'number' && key >= 0 && key <= 0xffff_ffff && Number.isInteger(key)) return key
+    if (typeof key === 'number' && isInteger(key, 0, 0xffff_ffff)) return key
     throw new ShoalError('BAD_REQUEST', { expected: 'a key: text, bytes or a hash', key: typeof key })
   }
+}
+
+function isInteger(value: unknown, least: number, most: number): boolean {
+  return Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+}
+
+function invalid(option: string, value: unknown, allowed: string): ShoalError {
+  return new ShoalError('OPTION_INVALID', { option, value, allowed })
 }

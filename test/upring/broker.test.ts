@@ -129,6 +129,23 @@ for (const who of ['broker', 'upring'] as const) {
   })
 }
 
+test('a broker that was taken for dead tells that its keys were gone, and that they are back', async () => {
+  const nodes = await started(8, 3)
+  const node = nodes.at(0)
+  const { upring } = node.broker
+  const key = keyOf(node)
+  const order: string[] = []
+  upring.track(key).on('move', peer => order.push(`moved to ${peer?.id}`))
+  const heir = nodes.at(1).broker.upring.next(key)!.id
+  const other = nodes.all.find(({ broker }) => broker.id === heir)!.broker.upring
+  other.replica(key, () => order.push('taken over'))
+  node.host.pause()
+  await nodes.simulation.until(() => order.length > 0, 60_000)
+  node.host.resume()
+  await nodes.simulation.until(() => order.length > 1 && upring.allocatedToMe(key), 60_000)
+  assert.deepEqual(order, ['taken over', `moved to ${heir}`])
+})
+
 test('a broker that never starts can be closed, and its upring with it', async () => {
   const nodes = new Nodes(7)
   const { broker } = nodes.add()

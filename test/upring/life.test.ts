@@ -1,7 +1,7 @@
 // The life of an instance: plugins, start, and close.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Upring } from '../../broker/upring.ts'
+import { type Upring, upring } from '../../broker/upring.ts'
 import { Rings } from './rings.ts'
 
 test('plugins load in order, nested ones first, between joining and up', async () => {
@@ -82,10 +82,8 @@ test('a plugin that fails is told to ready, and the node never serves', async ()
 
 test('a port that is taken is told as an error event and to ready', async () => {
   const rings = await Rings.started(5, 1)
-  const { upring } = rings.add({ host: '10.0.0.2' })
-  await rings.simulation.until(() => upring.isReady, 10_000)
-  const again = await import('../../broker/upring.ts')
-  const second = again.upring(
+  await rings.join({ host: '10.0.0.2' })
+  const second = upring(
     { host: '10.0.0.2', port: 7979, cluster: { insecure: true } },
     rings.at(1).host.runtime
   )
@@ -192,4 +190,10 @@ test('a node waits for a base that comes later', async () => {
   const base = rings.add({ base: [] })
   await rings.simulation.until(() => node.upring.isReady && base.upring.isReady, 30_000)
   await rings.agreed()
+})
+
+test('options that are none are refused at once', () => {
+  const { runtime } = new Rings(12).simulation.host('10.0.0.1')
+  const bad = [{ base: 'nowhere' }, { port: 70_000 }, { hashring: { replicaPoints: 0 } }]
+  for (const options of bad) assert.throws(() => upring(options, runtime), { code: 'OPTION_INVALID' })
 })

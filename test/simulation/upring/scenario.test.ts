@@ -33,6 +33,8 @@ describe('a simulated ring of uprings', () => {
   it('settles every request when nodes crash', () => holds(100, 8000, ['crash', 'join']))
   it('settles every request when nodes pause', () => holds(200, 8000, ['pause', 'join', 'leave']))
   it('settles every request when cables are pulled', () => holds(300, 8000, ['cut', 'join', 'crash', 'loss']))
+  it('settles every request when the network is cut in two and heals', () =>
+    holds(500, 8000, ['partition', 'join', 'crash']))
   it('settles every request when everything happens', () => holds(400, 10_000))
 
   it('does the same again from the same seed', async () => {

@@ -5,9 +5,17 @@ import { Readable } from 'node:stream'
 import type { ReceivedStreams } from '../../../broker/upring.ts'
 import { type RingNode, Rings } from '../../upring/rings.ts'
 
-export type RingFault = 'join' | 'leave' | 'crash' | 'pause' | 'cut' | 'loss'
+export type RingFault = 'join' | 'leave' | 'crash' | 'pause' | 'cut' | 'partition' | 'loss'
 
-export const RING_FAULTS: readonly RingFault[] = ['join', 'leave', 'crash', 'pause', 'cut', 'loss']
+export const RING_FAULTS: readonly RingFault[] = [
+  'join',
+  'leave',
+  'crash',
+  'pause',
+  'cut',
+  'partition',
+  'loss'
+]
 
 export interface RingScenarioOptions {
   /** How long things happen, in ms of virtual time; after that all is quiet. */
@@ -197,7 +205,20 @@ class Scenario {
       this.#gone.add(node)
       this.#rings.crash(node)
     } else if (kind === 'loss') simulation.setLoss(random.chance(0.5) ? 0 : 0.1)
+    else if (kind === 'partition') this.#partition()
     else this.#suspend(node, kind)
+  }
+
+  /** In two, by chance. Both sides go on, each with owners for all keys. */
+  #partition(): void {
+    const { simulation } = this.#rings
+    const names = this.#rings.all.map(({ name }) => name)
+    const side = names.filter(() => simulation.random.chance(0.5))
+    simulation.partition(
+      side,
+      names.filter(name => !side.includes(name))
+    )
+    simulation.after(simulation.random.integer(FAULT_MS_MAX), () => simulation.heal())
   }
 
   #leave(node: RingNode): void {
