@@ -209,7 +209,7 @@ export class BrokerNode implements Broker {
         gated: router.ordering.gatedCount,
         kept: router.ordering.replayCount
       },
-      counters: { ...router.counters, retainedRefused: router.retained.refused }
+      counters: { ...router.counters, retainedRefused: router.retained.refused, ...cluster.counters }
     }
   }
 

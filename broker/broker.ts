@@ -52,7 +52,7 @@ export interface Broker {
    */
   readonly upring: Upring
 
-  /** Joins the cluster (or starts one) and settles when the node serves. Rejects: PORT_IN_USE, CLOSED. */
+  /** Joins the cluster (or starts one) and settles when the node serves. Rejects: PORT_IN_USE, CLOSED; OPTION_INVALID where strangers could reach the port. */
   start(): Promise<void>
   /** Leaves the ring, hands over, lets links drain, and closes; settles within `closeTimeoutMs`. */
   close(): Promise<void>

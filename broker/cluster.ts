@@ -151,6 +151,22 @@ export class Cluster {
     return cluster
   }
 
+  /** What came from strangers, or a second time, and was not taken. */
+  get counters(): {
+    gossipRefused: number
+    gossipReplayed: number
+    gossipStray: number
+    linksRefused: number
+  } {
+    const { packetsInvalid, packetsReplayed, packetsStray } = this.#swim.counters
+    const gossip = {
+      gossipRefused: packetsInvalid,
+      gossipReplayed: packetsReplayed,
+      gossipStray: packetsStray
+    }
+    return { ...gossip, linksRefused: this.#links.refusals.count }
+  }
+
   get phase(): Phase {
     return this.#phase
   }

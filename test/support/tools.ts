@@ -14,6 +14,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   mosquitto_sub: 'mosquitto-clients',
   chromium: 'chromium',
   curl: 'curl',
+  openssl: 'openssl',
   'redis-server': 'redis-server',
   ip: 'iproute2',
   tc: 'iproute2'
