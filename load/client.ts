@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer'
 import type { Ledger } from './ledger.ts'
 
-export type Qos = 0 | 1
+export type Qos = 0 | 1 | 2
 
 /** What a client tells its thread. */
 export interface ClientEvents {
@@ -21,7 +21,7 @@ export interface LoadClient {
   readonly ledger: Ledger | undefined
   /** Publishes that the broker acknowledged. */
   readonly acknowledged: number
-  /** QoS 1 publishes that the broker allows without its acknowledgement. */
+  /** Publishes of QoS 1 and 2 that the broker allows without its acknowledgement. */
   readonly receiveMaximum: number
   /** Whether a write would go out at once: nothing is waiting in this process, nor, with HTTP, for an answer. */
   readonly writable: boolean

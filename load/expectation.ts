@@ -6,7 +6,7 @@ import type { Plan } from './plan.ts'
 export class Expectation {
   /** Deliveries of each message, by stream. */
   readonly #fanouts: Float64Array
-  /** By stream: 1 for QoS 1. */
+  /** By stream: 1 for QoS 1 and 2. */
   readonly #acknowledged: Float64Array
   readonly #board: Board
 
@@ -18,7 +18,7 @@ export class Expectation {
       if (publish === undefined) continue
       const { firstStream, topics, fanout, qos } = publish
       this.#fanouts.fill(fanout, firstStream, firstStream + topics.length)
-      this.#acknowledged.fill(qos, firstStream, firstStream + topics.length)
+      this.#acknowledged.fill(qos === 0 ? 0 : 1, firstStream, firstStream + topics.length)
     }
   }
 

@@ -14,7 +14,7 @@ export interface Integrity {
   foreign: number
   /** Publishes that the broker answered with a reason code of 0x80 or above. */
   refused: number
-  /** Publishes at QoS 1 without an answer. */
+  /** Publishes at QoS 1 and 2 without their last answer. */
   unacknowledged: number
   /** Connections that ended by themselves. */
   disconnected: number

@@ -29,7 +29,7 @@ export const OPTIONS = {
   },
   'subscribe-at': { takes: 'url', many: true, means: 'where subscribers connect, instead of --url' },
   protocol: { takes: '4|5', fallback: '4', means: 'MQTT version: 4 is 3.1.1, 5 is 5.0' },
-  qos: { takes: '0|1', fallback: '0', means: 'of publishes and of subscriptions' },
+  qos: { takes: '0|1|2', fallback: '0', means: 'of publishes and of subscriptions; 2 by MQTT only' },
   payload: {
     takes: 'bytes',
     fallback: '64',
@@ -197,7 +197,7 @@ export function checkOptions(raw: RawOptions): LoadOptions {
   }
   const fallbackUrls = urls('url').length > 0 ? urls('url') : [OPTIONS.url.fallback]
   const or = (given: string[]) => (given.length > 0 ? given : fallbackUrls)
-  const qos = number('qos', 0, 1)
+  const qos = number('qos', 0, 2)
   const protocol = number('protocol', 4, 5)
   const window = text('window') === 'max' ? 256 : number('window', 1, 65_535)
   const seconds = (name: OptionName) => number(name, 0, 86_400, false) * 1_000
@@ -208,13 +208,16 @@ export function checkOptions(raw: RawOptions): LoadOptions {
     const option = raw['subscribe-at'] === undefined ? 'url' : 'subscribe-at'
     throw invalid(option, deaf, 'mqtt or ws: by HTTP one can only publish')
   }
+  if (qos === 2 && [...publishTo, ...subscribeAt].some(carriesText)) {
+    throw invalid('qos', qos, '0 or 1: only MQTT knows QoS 2')
+  }
   const stamp = [...publishTo, ...subscribeAt].some(carriesText) ? 'text' : 'binary'
   return {
     publishTo,
     subscribeAt,
     stamp,
     protocol: protocol === 5 ? 5 : 4,
-    qos: qos === 1 ? 1 : 0,
+    qos: qos as Qos,
     payloadBytes: number('payload', STAMP_BYTES[stamp], 16 * 1024 * 1024),
     publishers: optional('publishers', 100_000),
     subscribers: optional('subscribers', 100_000),

@@ -19,7 +19,7 @@
 import { readFileSync } from 'node:fs'
 import { parse } from 'yaml'
 import { ShoalError } from '../../broker/errors.ts'
-import { addressOf, PROTOCOLS_ALLOWED, readAddress } from '../addresses.ts'
+import { addressOf, carriesText, PROTOCOLS_ALLOWED, readAddress } from '../addresses.ts'
 import type { Qos } from '../client.ts'
 import type { LoadOptions } from '../options.ts'
 import { Fields } from './fields.ts'
@@ -90,7 +90,7 @@ export function checkMixture(value: unknown, options: LoadOptions): Mixture {
 function readGroup(name: string, fields: Fields, options: LoadOptions): Group {
   if (!/^[\w-]+$/.test(name)) throw fields.invalid(name, 'a name of letters, digits, _ and -')
   const window = fields.whole('window', 1, 65_535, options.window)
-  const qos = fields.oneOf('qos', [0, 1], options.qos)
+  const qos = fields.oneOf('qos', [0, 1, 2], options.qos)
   const group = {
     name,
     publishers: fields.whole('publishers', 1, CLIENTS_MAX),
@@ -104,6 +104,7 @@ function readGroup(name: string, fields: Fields, options: LoadOptions): Group {
     subscribers: fields.list('subscribers').map(one => readWatchers(one, qos, options))
   }
   fields.close()
+  if (qos === 2 && group.urls.some(carriesText)) throw fields.invalid('qos', '0 or 1: only MQTT knows QoS 2')
   // Without subscribers nothing would show that its messages arrive.
   if (group.subscribers.length === 0) throw fields.invalid('subscribers', 'at least one')
   return group
@@ -113,7 +114,7 @@ function readWatchers(fields: Fields, qos: Qos, options: LoadOptions): Watchers 
   const watchers: Watchers = {
     count: fields.whole('count', 1, CLIENTS_MAX, 1),
     filter: fields.oneOf('filter', FILTERS, '#'),
-    qos: fields.oneOf('qos', [0, 1], qos),
+    qos: fields.oneOf('qos', [0, 1, 2], qos),
     urls: readUrls(fields, options.subscribeAt)
   }
   fields.close()

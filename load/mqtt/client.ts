@@ -31,6 +31,7 @@ import {
   type ProtocolVersion,
   subscribePacket
 } from './packets.ts'
+import { addReply, REPLY, takeReplies } from './replies.ts'
 
 export interface ClientOptions {
   url: string
@@ -45,10 +46,6 @@ export interface ClientOptions {
   timeoutMs: number
 }
 
-/** Shared by all clients of a thread: what one read acknowledges is copied out before the next read. */
-const acknowledgements = Buffer.from(new ArrayBuffer(4 * 4096))
-for (let at = 0; at < acknowledgements.length; at += 4) acknowledgements.writeUInt16BE(0x4002, at)
-
 interface Awaited {
   answer: 'upgrade' | 'connack' | 'suback'
   resolve: (packet: Packet | undefined) => void
@@ -59,7 +56,7 @@ export class MqttClient implements LoadClient {
   readonly options: ClientOptions
   /** What this client should receive; none for one that only publishes. */
   ledger: Ledger | undefined
-  /** PUBACKs that arrived. */
+  /** Publishes whose exchange is over: PUBACKs, PUBCOMPs, and PUBRECs that refuse. */
   acknowledged = 0
   /** The broker's Receive Maximum: QoS 1 messages that may be in flight to it. */
   receiveMaximum = 65_535
@@ -70,8 +67,6 @@ export class MqttClient implements LoadClient {
   #socket: Socket | undefined
   #tunnel: Tunnel | undefined
   readonly #remainder = new Remainder()
-  /** PUBACKs of the current read, ready to be written. */
-  #acknowledgements = 0
   #awaited: Awaited | undefined
   #closing = false
 
@@ -232,12 +227,12 @@ export class MqttClient implements LoadClient {
       if (next > end) break
       const first = bytes[at]!
       if (first >>> 4 === 3) this.#takePublish(first, body, next, timeUs)
-      else if (first === 0x40) this.#takeAcknowledgement(body, rest)
+      else if (first >= REPLY.puback && first <= REPLY.pubcomp) this.#takeReply(first, body, rest)
       else this.#takeOther(at, next)
       at = next
     }
     this.#remainder.keep(this.#intake, at, end)
-    if (this.#acknowledgements > 0) this.#flushAcknowledgements()
+    this.#reply()
     this.#events.received()
   }
 
@@ -245,7 +240,8 @@ export class MqttClient implements LoadClient {
     const { bytes, view } = this.#intake
     let payload = body + 2 + ((bytes[body]! << 8) | bytes[body + 1]!)
     if ((first & 0x06) !== 0) {
-      this.#acknowledge((bytes[payload]! << 8) | bytes[payload + 1]!)
+      const reply = (first & 0x06) === 0x02 ? REPLY.puback : REPLY.pubrec
+      if (addReply(reply, (bytes[payload]! << 8) | bytes[payload + 1]!)) this.#reply()
       payload += 2
     }
     if (this.options.version === 5) {
@@ -268,24 +264,26 @@ export class MqttClient implements LoadClient {
     }
   }
 
-  #takeAcknowledgement(body: number, rest: number): void {
-    this.acknowledged += 1
-    this.#row.counters[COUNTER.acknowledged]! += 1
-    if (rest > 2 && this.#intake.bytes[body + 2]! >= 0x80) this.#row.counters[COUNTER.refused]! += 1
+  /** PUBACK, PUBREC, PUBREL or PUBCOMP. */
+  #takeReply(first: number, body: number, rest: number): void {
+    const { bytes } = this.#intake
+    const packetId = (bytes[body]! << 8) | bytes[body + 1]!
+    const isRefusal = rest > 2 && bytes[body + 2]! >= 0x80
+    if (first === REPLY.pubrel) {
+      if (addReply(REPLY.pubcomp, packetId)) this.#reply()
+    } else if (first === REPLY.pubrec && !isRefusal) {
+      if (addReply(REPLY.pubrel, packetId)) this.#reply()
+    } else {
+      this.acknowledged += 1
+      this.#row.counters[COUNTER.acknowledged]! += 1
+      if (isRefusal) this.#row.counters[COUNTER.refused]! += 1
+    }
   }
 
-  #acknowledge(packetId: number): void {
-    const at = this.#acknowledgements * 4
-    acknowledgements[at + 2] = packetId >>> 8
-    acknowledgements[at + 3] = packetId & 0xff
-    this.#acknowledgements += 1
-    if (at + 4 === acknowledgements.length) this.#flushAcknowledgements()
-  }
-
-  #flushAcknowledgements(): void {
-    const bytes = this.#acknowledgements * 4
-    this.#acknowledgements = 0
-    if (!this.#closing) this.#put(Buffer.from(acknowledgements.subarray(0, bytes)))
+  /** Writes what the packets read so far are answered with. */
+  #reply(): void {
+    const replies = takeReplies()
+    if (replies !== undefined && !this.#closing) this.#put(replies)
   }
 
   #takeOther(at: number, end: number): void {

@@ -14,11 +14,13 @@ export interface Faults {
   connectCode?: number
   /** Never answers SUBSCRIBE. */
   deaf?: boolean
+  /** Never answers PUBREL. */
+  endless?: boolean
   /** Closes the connection of the subscriber at this delivery. */
   hangUpAt?: number
   /** Closes each connection so long after it was let in. */
   hangUpAfterMs?: number
-  /** PUBACK's reason code (version 5). */
+  /** Reason code of PUBACK and PUBREC (version 5). */
   publishReason?: number
 }
 
@@ -36,7 +38,7 @@ export class FakeBroker {
   readonly #sessions = new Set<Session>()
   readonly #faults: Faults
   #deliveries = 0
-  /** PUBACKs that subscribers sent. */
+  /** PUBACKs and PUBCOMPs that subscribers sent. */
   acknowledged = 0
   /** CONNECTs that came. */
   connects = 0
@@ -87,8 +89,14 @@ export class FakeBroker {
       } else if (packet.cmd === 'publish') {
         const reasonCode = this.#faults.publishReason ?? 0
         if (packet.qos === 1) reply({ cmd: 'puback', messageId: packet.messageId!, reasonCode })
+        if (packet.qos === 2) reply({ cmd: 'pubrec', messageId: packet.messageId!, reasonCode })
         for (const each of this.#sessions) if (each.filter?.test(packet.topic)) this.#deliver(each, packet)
-      } else if (packet.cmd === 'puback') {
+      } else if (packet.cmd === 'pubrel') {
+        if (this.#faults.endless !== true)
+          reply({ cmd: 'pubcomp', messageId: packet.messageId!, reasonCode: 0 })
+      } else if (packet.cmd === 'pubrec') {
+        reply({ cmd: 'pubrel', messageId: packet.messageId!, reasonCode: 0 })
+      } else if (packet.cmd === 'puback' || packet.cmd === 'pubcomp') {
         this.acknowledged += 1
       }
     })
@@ -99,7 +107,7 @@ export class FakeBroker {
     const { drop, duplicate, delay, hangUpAt } = this.#faults
     if (hangUpAt === index) session.socket.destroy()
     if (drop?.(index)) return
-    const level = Math.min(qos, session.qos) === 0 ? 0 : 1
+    const level = qos < session.qos ? qos : session.qos
     session.packetId = (session.packetId % 65_535) + 1
     const bytes = generate(
       {

@@ -36,7 +36,9 @@ for (const scenario of ['pairs', 'fan-out', 'fan-in', 'wildcard'] as const) {
   for (const args of [
     ['--qos', '0'],
     ['--qos', '1'],
-    ['--qos', '1', '--protocol', '5', '--topics', '3']
+    ['--qos', '1', '--protocol', '5', '--topics', '3'],
+    ['--qos', '2'],
+    ['--qos', '2', '--protocol', '5', '--topics', '3']
   ]) {
     test(`${scenario} ${args.join(' ')}: every message of a sound broker is accounted for`, async () => {
       const { result } = await shortRun(scenario, {}, ...args)
@@ -91,6 +93,21 @@ test('a message that the broker refused fails the run', async () => {
   assert.equal(result.integrity.refused, result.integrity.published)
 })
 
+test('at QoS 2 a refusal ends the exchange, and one that does not end fails the run', async () => {
+  const { result } = await shortRun('pairs', { publishReason: 0x97 }, '--qos', '2', '--protocol', '5')
+  assert.equal(result.integrity.refused, result.integrity.published)
+  const endless = await shortRun('pairs', { endless: true }, '--qos', '2')
+  assert.equal(endless.result.integrity.unacknowledged, endless.result.integrity.published)
+})
+
+test('deliveries of QoS 1 and 2 are answered, each once', async () => {
+  for (const qos of ['1', '2']) {
+    const { result, broker } = await shortRun('fan-out', {}, '--qos', qos)
+    // The last answers may still be on their way when all has arrived.
+    assert.ok(broker.acknowledged > 0 && broker.acknowledged <= result.integrity.expected)
+  }
+})
+
 test('a connection that the broker closes is named, and what it did not get is lost', async () => {
   const { result } = await shortRun('pairs', { hangUpAt: 10 })
   assert.equal(result.integrity.disconnected, 1)
@@ -139,6 +156,7 @@ test('an option out of bounds is refused with its name, its value and what is al
       checkOptions(parseCommandLine(args).raw)
   assert.throws(check('--payload', '3'), /--payload.*3.*from 16/)
   assert.throws(check('--qos', '7'), /--qos/)
+  assert.throws(check('--qos', '2', '--url', 'ws://x'), /--qos.*only MQTT/)
   assert.throws(check('--url', 'http://x'), /--url.*mqtt/)
   assert.throws(check('--window', ''), /--window/)
   assert.throws(check('--windo', '3'), { code: 'OPTION_INVALID' })
