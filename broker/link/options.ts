@@ -46,7 +46,7 @@ export const LINK_LIMITS: Readonly<LinkLimits> = {
   bufferBytesMax: 64 * 1024 * 1024,
   requestsMax: 10_000,
   streamsMax: 1024,
-  streamBytes: 65_536,
+  streamBytes: 262_144,
   streamObjects: 16,
   topicsMax: 65_536
 }

@@ -6,7 +6,7 @@ import type { Clock, Timer } from '../runtime/clock.ts'
 import { FRAME, NAME_BYTES_MAX } from './frame.ts'
 import type { Reply } from './handlers.ts'
 import type { Joined, Streams } from './streams.ts'
-import { decodeValue, encodeValue } from './value.ts'
+import { decodeValue, encodeValue, messagePack, type ValueCodec } from './value.ts'
 import { Cursor, VARINT_BYTES_MAX, writeVarint } from './varint.ts'
 import { INLINE_BYTES_MAX, type Writer } from './writer.ts'
 
@@ -21,12 +21,14 @@ export interface RequestsOptions {
   /** Body of a frame that the peer accepts. */
   frameBytesMax: number
   clock: Clock
+  /** How bodies cross; MessagePack by default. */
+  codec?: ValueCodec
 }
 
-/** Where requests of the peer go. */
+/** Where requests of the peer go. `bytes`: of the body as it came, which views in it keep alive. */
 export interface RequestsEvents {
-  request(name: string, body: unknown, reply: Reply): void
-  fire(name: string, body: unknown): void
+  request(name: string, body: unknown, reply: Reply, bytes: number): void
+  fire(name: string, body: unknown, bytes: number): void
 }
 
 interface Pending {
@@ -44,6 +46,7 @@ export class Requests {
   readonly #streams: Streams
   readonly #options: RequestsOptions
   readonly #events: RequestsEvents
+  readonly #codec: ValueCodec
   readonly #pending: Map<number, Pending>
   readonly #cursor: Cursor
   #nextId: number
@@ -57,6 +60,7 @@ export class Requests {
     this.#streams = streams
     this.#options = options
     this.#events = events
+    this.#codec = options.codec ?? messagePack
     this.#pending = new Map()
     this.#cursor = new Cursor()
     this.#nextId = 1
@@ -72,7 +76,7 @@ export class Requests {
 
   /**
    * Sends a request; `settled` is called once, later, in the order in which frames arrive. Throws, and settles nothing:
-   * LINK_FULL, BAD_REQUEST, FRAME_TOO_LARGE.
+   * LINK_FULL, BAD_REQUEST, FRAME_TOO_LARGE, and what a listener of a local stream's 'pipe' throws.
    */
   send(
     name: string,
@@ -85,10 +89,12 @@ export class Requests {
     if (this.#writer.isFull)
       throw new ShoalError('LINK_FULL', { request: name, bytes: this.#writer.bufferedBytes })
     if (this.#pending.size >= requestsMax) throw new ShoalError('LINK_FULL', { request: name, requestsMax })
-    const value = encodeValue(body)
+    const value = this.#codec.encode(body)
     const joined = this.#streams.join(locals)
     const id = this.#nextId
     try {
+      // Before the request is written: nothing flows before the next turn, and a stream that cannot be joined fails it.
+      for (const each of joined) this.#streams.start(each)
       this.#write(FRAME.REQUEST, id, name, joined, value)
     } catch (error) {
       this.#streams.unjoin(joined)
@@ -99,12 +105,11 @@ export class Requests {
       this.#settle(id, new ShoalError('TIMEOUT', { request: name, peer: this.#options.peerId, timeoutMs }))
     })
     this.#pending.set(id, { name, timer, joined, settled })
-    for (const each of joined) this.#streams.start(each)
   }
 
   /** Throws BAD_REQUEST, FRAME_TOO_LARGE. */
   fire(name: string, body: unknown): void {
-    this.#write(FRAME.FIRE, null, name, null, encodeValue(body))
+    this.#write(FRAME.FIRE, null, name, null, this.#codec.encode(body))
   }
 
   /** A REQUEST, FIRE, REPLY or FAILURE. Throws FRAME_INVALID. */
@@ -112,7 +117,8 @@ export class Requests {
     const cursor = this.#cursor.set(buffer, start, end)
     if (type === FRAME.FIRE) {
       const name = cursor.string(NAME_BYTES_MAX)
-      this.#events.fire(name, decodeValue(cursor.rest()))
+      const bytes = cursor.rest()
+      this.#events.fire(name, this.#codec.decode(bytes), bytes.length)
     } else if (type === FRAME.REQUEST) this.#receivedRequest(cursor)
     else if (type === FRAME.REPLY) this.#receivedReply(cursor)
     else {
@@ -133,18 +139,19 @@ export class Requests {
     this.#lastPeerId = id
     const name = cursor.string(NAME_BYTES_MAX)
     const streams = this.#streams.accept(cursor)
-    const body = decodeValue(cursor.rest())
+    const bytes = cursor.rest()
+    const body = this.#codec.decode(bytes)
     const isFull = this.#unanswered >= this.#options.requestsMax
     const reply = new LinkReply(this, id, streams ?? noStreams)
     this.#unanswered++
     if (streams === null || isFull) reply.fail(new ShoalError('LINK_FULL', { request: name }))
-    else this.#events.request(name, body, reply)
+    else this.#events.request(name, body, reply, bytes.length)
   }
 
   #receivedReply(cursor: Cursor): void {
     const id = this.#ownId(cursor)
     const streams = this.#streams.accept(cursor)
-    const body = decodeValue(cursor.rest())
+    const body = this.#codec.decode(cursor.rest())
     const pending = this.#take(id)
     if (pending === undefined) {
       for (const stream of Object.values(streams ?? {})) stream.destroy()
@@ -158,16 +165,17 @@ export class Requests {
     this.#unanswered--
     let joined = noneJoined
     try {
-      const value = encodeValue(body)
+      const value = this.#codec.encode(body)
       joined = this.#streams.join(locals)
+      for (const each of joined) this.#streams.start(each)
       if (this.#closed) this.#streams.unjoin(joined)
       else this.#write(FRAME.REPLY, id, null, joined, value)
     } catch (error) {
+      const failure = failureFrom(error)
       this.#streams.unjoin(joined)
-      this.#writeFailure(id, error as ShoalError)
-      return
+      this.#streams.refuse(locals, failure)
+      this.#writeFailure(id, failure)
     }
-    if (!this.#closed) for (const each of joined) this.#streams.start(each)
   }
 
   fail(id: number, error: ShoalError): void {
@@ -270,6 +278,12 @@ class LinkReply implements Reply {
     this.#requests.fail(this.#id, error)
     for (const stream of Object.values(this.streams)) stream.destroy(error)
   }
+}
+
+/** What a handler or a stream of its reply has thrown, as it is told to the peer. */
+function failureFrom(error: unknown): ShoalError {
+  if (error instanceof ShoalError) return error
+  return new ShoalError('HANDLER_FAILED', { error: (error as Error).message }, error)
 }
 
 /** The error that a FAILURE tells of. A code that this version does not know counts as HANDLER_FAILED. */

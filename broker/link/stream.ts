@@ -31,6 +31,7 @@ export interface StreamFrames {
   object(id: number, value: unknown): void
   end(id: number): void
   abort(id: number, reason: string): void
+  /** 0: no more is read. */
   credit(id: number, count: number): void
   /** Neither direction will be heard of again. */
   forget(id: number): void
@@ -66,6 +67,7 @@ export class LinkStream extends Duplex {
   #chunkDone: Done | null = null
   #endSent: boolean
   #endReceived: boolean
+  #isStopped = false
   /** The far side has forgotten the stream, or does not exist any more. */
   #isForgotten = false
 
@@ -107,8 +109,19 @@ export class LinkStream extends Duplex {
 
   /** STREAM_CREDIT. Throws FRAME_INVALID. */
   receivedCredit(count: number): void {
+    if (count === 0) return this.#receivedStop()
     this.#send.add(count)
     this.#sendChunk()
+  }
+
+  /** What the far side writes from now on is read by no one. It is told so; what it has written already is an error. */
+  stopReading(): void {
+    if (this.destroyed || this.readableEnded) return
+    this.unpipe()
+    if (this.readableLength > 0) return void this.destroy(this.#unread())
+    this.#isStopped = true
+    this.resume()
+    if (!this.#endReceived) this.#frames.credit(this.shape.id, 0)
   }
 
   /** STREAM_ABORT, or the end of the link: nothing is sent for this stream any more. */
@@ -148,11 +161,23 @@ export class LinkStream extends Duplex {
     done(error)
   }
 
+  /** The far side reads no more, and has lost nothing so far. It is as if another had ended the stream. */
+  #receivedStop(): void {
+    if (this.#endSent || this.destroyed) return
+    if (this.writableLength === 0) this.end()
+    else this.destroy(this.#unread())
+  }
+
+  #unread(): ShoalError {
+    return new ShoalError('STREAM_ABORTED', { stream: this.shape.name, reason: 'no one reads it any more' })
+  }
+
   #receiving(content: Content, count: number): void {
     if (this.#endReceived || this.shape.reads !== content) {
       throw new ShoalError('FRAME_INVALID', { stream: this.shape.name, unexpected: content })
     }
     this.#receive.received(count)
+    if (this.#isStopped) this.destroy(this.#unread())
   }
 
   #giveBack(): void {

@@ -1,6 +1,6 @@
 // The streams of a link that are open, by number; how a local stream is joined to one that crosses the link;
 // and the frames between them.
-import { Duplex, finished, Readable, type Stream, Writable } from 'node:stream'
+import { Duplex, finished, Readable, type Stream, Transform, Writable } from 'node:stream'
 import { ShoalError } from '../errors.ts'
 import { FRAME, NAME_BYTES_MAX } from './frame.ts'
 import {
@@ -10,9 +10,9 @@ import {
   type StreamFrames,
   type StreamShape
 } from './stream.ts'
-import { decodeValue, encodeValue } from './value.ts'
+import { messagePack, type ValueCodec } from './value.ts'
 import { Cursor, VARINT_BYTES_MAX, writeVarint } from './varint.ts'
-import type { Writer } from './writer.ts'
+import { INLINE_BYTES_MAX, type Writer } from './writer.ts'
 
 export interface StreamsOptions {
   /** Dialled: numbers its streams odd. */
@@ -24,6 +24,10 @@ export interface StreamsOptions {
   /** Credits that we give at first, and those that the peer gives. */
   room: StreamCredits
   given: StreamCredits
+  /** How objects cross; MessagePack by default. */
+  codec?: ValueCodec
+  /** Of a transform that no one reads here the far side gets both halves, unless only the readable one is to be offered. */
+  transforms?: 'both' | 'readable'
 }
 
 /** A stream that was given to a request or a reply, and its end of the link. */
@@ -42,6 +46,7 @@ const RECEIVER_OBJECTS = 8
 export class Streams implements StreamFrames {
   readonly #writer: Writer
   readonly #options: StreamsOptions
+  readonly #codec: ValueCodec
   readonly #open: Map<number, LinkStream>
   readonly #cursor: Cursor
   #nextId: number
@@ -51,6 +56,7 @@ export class Streams implements StreamFrames {
   constructor(writer: Writer, options: StreamsOptions) {
     this.#writer = writer
     this.#options = options
+    this.#codec = options.codec ?? messagePack
     this.#open = new Map()
     this.#cursor = new Cursor()
     this.#nextId = options.initiator ? 1 : 2
@@ -70,7 +76,8 @@ export class Streams implements StreamFrames {
     if (this.#open.size + entries.length > this.#options.streamsMax) {
       throw new ShoalError('LINK_FULL', { streamsMax: this.#options.streamsMax })
     }
-    const shapes = entries.map(([name, local]) => shapeOf(name, local))
+    const { transforms = 'both' } = this.#options
+    const shapes = entries.map(([name, local]) => shapeOf(name, local, transforms))
     return entries.map(([, local], i) => {
       const shape = { ...shapes[i]!, id: this.#nextId }
       this.#nextId += 2
@@ -78,13 +85,17 @@ export class Streams implements StreamFrames {
     })
   }
 
-  /** Lets the bytes flow. Each end takes the other with it when it breaks. */
+  /**
+   * Joins the two, from the next turn on. Each end takes the other with it when it breaks, and tells when it reads no more.
+   * Throws what a listener of the local stream's 'pipe' throws.
+   */
   start({ local, remote }: Joined): void {
     const { writes, reads } = remote.shape
     if (writes !== null) (local as Readable).pipe(remote)
     if (reads !== null) remote.pipe(local as Writable)
     finished(local as Duplex, { readable: writes !== null, writable: reads !== null }, error => {
       if (error) remote.destroy(error)
+      else remote.stopReading()
     })
     finished(remote, error => {
       if (error) destroyLocal(local, error)
@@ -97,6 +108,11 @@ export class Streams implements StreamFrames {
       remote.aborted(new ShoalError('STREAM_ABORTED', { stream: remote.shape.name }))
       destroyLocal(local, new ShoalError('STREAM_ABORTED', { stream: remote.shape.name }))
     }
+  }
+
+  /** Breaks streams that were given for a reply that cannot be sent. */
+  refuse(locals: Readonly<Record<string, Stream>>, error: ShoalError): void {
+    for (const local of Object.values(locals)) destroyLocal(local, error)
   }
 
   /** Bytes of the description, at most. */
@@ -157,7 +173,7 @@ export class Streams implements StreamFrames {
     }
     if (type === FRAME.STREAM_DATA) {
       const body = cursor.rest()
-      if (stream.shape.reads === 'objects') stream.receivedObject(decodeValue(body))
+      if (stream.shape.reads === 'objects') stream.receivedObject(this.#codec.decode(body))
       else stream.receivedBytes(body)
     } else if (type === FRAME.STREAM_CREDIT) {
       const count = cursor.varint()
@@ -183,14 +199,22 @@ export class Streams implements StreamFrames {
   }
 
   data(id: number, bytes: Uint8Array, start: number, end: number): void {
-    const slabAt = this.#writer.open(VARINT_BYTES_MAX + end - start)
-    const at = writeVarint(this.#writer.slab, slabAt, id)
-    this.#writer.slab.set(bytes.subarray(start, end), at)
-    this.#writer.seal(FRAME.STREAM_DATA, at + end - start, 0)
+    const writer = this.#writer
+    const part = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end)
+    const isInline = part.length <= INLINE_BYTES_MAX
+    let at = writer.open(VARINT_BYTES_MAX + (isInline ? part.length : 0))
+    at = writeVarint(writer.slab, at, id)
+    if (isInline) {
+      writer.slab.set(part, at)
+      writer.seal(FRAME.STREAM_DATA, at + part.length, 0)
+    } else {
+      writer.seal(FRAME.STREAM_DATA, at, part.length)
+      writer.append(part)
+    }
   }
 
   object(id: number, value: unknown): void {
-    const bytes = encodeValue(value)
+    const bytes = this.#codec.encode(value)
     if (VARINT_BYTES_MAX + bytes.length > this.#options.frameBytesMax) {
       throw new ShoalError('FRAME_TOO_LARGE', { bytes: bytes.length, bytesMax: this.#options.frameBytesMax })
     }
@@ -253,17 +277,30 @@ function contentOf(exists: boolean, isObjects: boolean): Content {
 }
 
 /** The end of the link that goes with a local stream: it writes what that one reads. */
-function shapeOf(name: string, local: Stream): Omit<StreamShape, 'id'> {
+function shapeOf(name: string, local: Stream, transforms: 'both' | 'readable'): Omit<StreamShape, 'id'> {
   if (Buffer.byteLength(name) > NAME_BYTES_MAX)
     throw new ShoalError('BAD_REQUEST', { stream: name, bytesMax: NAME_BYTES_MAX })
-  const readable = local instanceof Readable && local.readable
-  const writable = (local instanceof Writable || local instanceof Duplex) && local.writable
+  let readable = local instanceof Readable && local.readable
+  let writable = (local instanceof Writable || local instanceof Duplex) && local.writable
   if (!readable && !writable) throw new ShoalError('BAD_REQUEST', { stream: name, is: 'not an open stream' })
+  if (local instanceof Transform && readable) {
+    // Whoever reads it here would share its output with a far side that may not read, and stop for it.
+    if (isRead(local)) readable = false
+    else if (transforms === 'readable') writable = false
+    if (!readable && !writable)
+      throw new ShoalError('BAD_REQUEST', { stream: name, is: 'being read already' })
+  }
   return {
     name,
-    writes: contentOf(readable, readable && local.readableObjectMode),
-    reads: contentOf(writable, writable && local.writableObjectMode)
+    writes: contentOf(readable, readable && (local as Readable).readableObjectMode),
+    reads: contentOf(writable, writable && (local as Writable).writableObjectMode)
   }
+}
+
+function isRead(local: Readable): boolean {
+  return (
+    local.readableFlowing !== null || local.listenerCount('data') > 0 || local.listenerCount('readable') > 0
+  )
 }
 
 function destroyLocal(local: Stream, error: Error): void {

@@ -33,6 +33,14 @@ export function decodeValue(bytes: Uint8Array): unknown {
   }
 }
 
+/** How values cross. Both throw: `encode` BAD_REQUEST, `decode` FRAME_INVALID. What is encoded never changes again. */
+export interface ValueCodec {
+  encode(value: unknown): Uint8Array
+  decode(bytes: Uint8Array): unknown
+}
+
+export const messagePack: ValueCodec = { encode: encodeValue, decode: decodeValue }
+
 const TIMESTAMP = 0xff
 const UNDEFINED = 0x00
 

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { ShoalError } from '../../broker/errors.ts'
 import { FRAME, PROTOCOL_VERSION } from '../../broker/link/frame.ts'
-import { createLink, type Link } from '../../broker/link/index.ts'
+import { createLink, LINK_LIMITS, type Link } from '../../broker/link/index.ts'
 import { Simulation } from '../simulation/simulation.ts'
 import {
   A,
@@ -422,7 +422,7 @@ test('a frame that is not valid closes the link, once, and nothing else', async 
       'more data than the credit',
       Buffer.concat([
         frame(FRAME.REQUEST, '0101610101010161c0'),
-        frame(FRAME.STREAM_DATA, `01${'00'.repeat(70_000)}`)
+        frame(FRAME.STREAM_DATA, `01${'00'.repeat(LINK_LIMITS.streamBytes + 1)}`)
       ])
     ],
     [

@@ -136,7 +136,7 @@ test('more streams than the limit fail the request, and break', async () => {
 })
 
 test('a reader that stops stops its writer, and neither the other streams nor the link', async () => {
-  const pair = await linkPair()
+  const pair = await linkPair({ streamBytes: 65_536 })
   let produced = 0
   const slow = new Readable({
     read() {
