@@ -13,7 +13,7 @@ import { run } from './run.ts'
 /** A longer pause is a failure. */
 const PAUSE_MS_MAX = 10
 const COLLECTION =
-  /ms: (Scavenge|Mark-Compact|Mark-sweep|Minor Mark-(?:Compact|Sweep))[^,]* MB, ([\d.]+) \/(?:.*biggest step ([\d.]+) ms)?/gi
+  /ms: (Scavenge|Mark-Compact|Mark-sweep|Minor Mark-(?:Compact|Sweep))[^,]* MB, ([\d.]+) \/(?:.*biggest step ([\d.]+) ms)?/i
 
 /** What one kind of collection did to a program. */
 export interface Pauses {
@@ -24,17 +24,28 @@ export interface Pauses {
   longestMs: number
 }
 
-/** Reads V8's trace; each kind of collection once, in the order in which they came. */
-export function pausesOf(trace: string): Pauses[] {
-  const kinds = new Map<string, Pauses>()
-  for (const [, kind = '', pause, step] of trace.matchAll(COLLECTION)) {
-    const known = kinds.get(kind) ?? { kind, count: 0, totalMs: 0, longestMs: 0 }
+/** A trace as it is written, read line by line. */
+export class Trace {
+  /** Each kind of collection once, in the order in which they came. */
+  readonly pauses = new Map<string, Pauses>()
+  #rest = ''
+
+  /** Reads the next part, which may end anywhere. */
+  add(text: string): void {
+    const lines = (this.#rest + text).split('\n')
+    this.#rest = lines.pop() ?? ''
+    for (const line of lines) this.#read(line)
+  }
+
+  #read(line: string): void {
+    const [, kind, pause, step = 0] = COLLECTION.exec(line) ?? []
+    if (kind === undefined) return
+    const known = this.pauses.get(kind) ?? { kind, count: 0, totalMs: 0, longestMs: 0 }
     known.count += 1
     known.totalMs += Number(pause)
-    known.longestMs = Math.max(known.longestMs, Number(pause), Number(step ?? 0))
-    kinds.set(kind, known)
+    known.longestMs = Math.max(known.longestMs, Number(pause), Number(step))
+    this.pauses.set(kind, known)
   }
-  return [...kinds.values()]
 }
 
 function described({ kind, count, totalMs, longestMs }: Pauses): string {
@@ -44,12 +55,10 @@ function described({ kind, count, totalMs, longestMs }: Pauses): string {
 /** Runs it, and returns the exit code: 1 when a message was lost, doubled or misplaced, or a pause was too long. */
 export async function gcMain(raw: RawOptions, screen: Screen): Promise<number> {
   checkOptions(raw)
-  let trace = ''
+  const trace = new Trace()
   const broker = await startShoal(1, undefined, {
     nodeOptions: ['--trace-gc'],
-    heard: text => {
-      trace += text
-    }
+    heard: text => trace.add(text)
   })
   try {
     const options = checkOptions({ ...raw, url: broker.urls, pid: broker.pids.map(String) })
@@ -58,11 +67,11 @@ export async function gcMain(raw: RawOptions, screen: Screen): Promise<number> {
       point: lines.point,
       phase(phase, plan) {
         // What the start and the connects left is not what this is about.
-        if (phase === 'measure') trace = ''
+        if (phase === 'measure') trace.pauses.clear()
         lines.phase(phase, plan)
       }
     })
-    const pauses = pausesOf(trace)
+    const pauses = [...trace.pauses.values()]
     const longestMs = Math.max(0, ...pauses.map(each => each.longestMs))
     const isSound = tellResult(result, options, screen)
     for (const each of pauses) screen.write(`  ${'collections'.padEnd(18)}${described(each)}\n`)

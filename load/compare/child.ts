@@ -1,19 +1,25 @@
 // A broker as a child process for one measurement: pinned to a core, and ended whatever happens to us.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { cpus } from 'node:os'
 
 const STOP_MS_MAX = 5_000
 /** The end of a child's stderr that an error message quotes. */
 const STDERR_CHARACTERS_MAX = 400
 
-/** Puts `taskset` before a command, where the system has it: `1`, or `1-3`. */
+const TASKSET = '/usr/bin/taskset'
+
+/** Whether processes can be kept to cores of their own. */
+export const canPin = cpus().length > 1 && existsSync(TASKSET)
+
+/** Keeps a command to cores, `1` or `1-3`, where that can be done. */
 export function pinned(
   cores: number | string | undefined,
   command: string,
   args: readonly string[]
 ): [string, string[]] {
-  if (cores === undefined || !existsSync('/usr/bin/taskset')) return [command, [...args]]
-  return ['taskset', ['-c', String(cores), command, ...args]]
+  if (cores === undefined || !canPin) return [command, [...args]]
+  return [TASKSET, ['-c', String(cores), command, ...args]]
 }
 
 /** Children that must not outlive this process. */

@@ -11,13 +11,14 @@ import type { ConnectResult } from '../connect/result.ts'
 import { describeMachine, type Machine } from '../machine.ts'
 import type { LoadResult } from '../result.ts'
 import { BROKERS, type BrokerName } from './brokers.ts'
-import { pinned } from './child.ts'
+import { canPin, pinned } from './child.ts'
 import { FIGURES, type FigureName, figureText } from './figures.ts'
 import { type Cell, cellOf, outcomeOf, type Run } from './outcome.ts'
 import { untilQuiet } from './quiet.ts'
 import { ROWS, type RowDefinition } from './rows.ts'
 import type { BrokerKind, Speech, StartedBroker } from './started.ts'
 
+const BROKER_CORE = 0
 const main = fileURLToPath(new URL('../main.js', import.meta.url))
 
 export interface CompareOptions {
@@ -52,7 +53,6 @@ export interface Comparison {
 
 /** Measures every row for every broker. `tell` hears one line a run. A run that fails is a fault of its cell. */
 export async function compare(options: CompareOptions, tell: (line: string) => void): Promise<Comparison> {
-  const separate = cpus().length > 1
   const versions = Object.fromEntries(
     options.brokers.map(name => [name, BROKERS[name].version() ?? 'not installed'])
   )
@@ -65,7 +65,7 @@ export async function compare(options: CompareOptions, tell: (line: string) => v
       const order = round % 2 === 0 ? brokers : brokers.toReversed()
       for (const broker of order) {
         await untilQuiet(options.patienceMs)
-        const result = await measure(broker, row, options.args, separate)
+        const result = await measure(broker, row, options.args)
         results.get(broker)!.push(result)
         tell(`${name} ${round + 1}/${options.rounds} ${broker}: ${oneLine(row, result)}`)
       }
@@ -82,7 +82,7 @@ export async function compare(options: CompareOptions, tell: (line: string) => v
     machine: describeMachine(),
     command: commandLine(),
     versions,
-    pinnedToCores: separate,
+    pinnedToCores: canPin,
     rounds: options.rounds,
     rows
   }
@@ -99,21 +99,16 @@ function oneLine({ by }: RowDefinition, run: Run): string {
   return [...figures, ...run.faults].join(', ')
 }
 
-async function measure(
-  name: BrokerName,
-  row: RowDefinition,
-  args: readonly string[],
-  separate: boolean
-): Promise<Run> {
+async function measure(name: BrokerName, row: RowDefinition, args: readonly string[]): Promise<Run> {
   const folder = mkdtempSync(join(tmpdir(), 'load-compare-'))
   let broker: StartedBroker | undefined
   try {
-    broker = await BROKERS[name].start(separate ? 0 : undefined)
+    broker = await BROKERS[name].start(BROKER_CORE)
     const json = join(folder, 'result.json')
     const places = placesOf(broker, row.speech)
     const pids = broker.pids.flatMap(pid => ['--pid', String(pid)])
     const command = [main, row.scenario, ...row.args, ...args, ...places, ...pids, '--json', json, '--quiet']
-    const code = await runNode(separate ? otherCores() : undefined, command)
+    const code = await runNode(command)
     if (code > 1) return { failure: `the load ended with ${code}` }
     return outcomeOf(JSON.parse(readFileSync(json, 'utf8')) as LoadResult | ConnectResult)
   } catch (error) {
@@ -136,9 +131,11 @@ function otherCores(): string {
   return cpus().length === 2 ? '1' : `1-${cpus().length - 1}`
 }
 
-function runNode(cores: string | undefined, args: readonly string[]): Promise<number> {
+function runNode(args: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
-    const child = spawn(...pinned(cores, process.execPath, args), { stdio: ['ignore', 'ignore', 'inherit'] })
+    const child = spawn(...pinned(otherCores(), process.execPath, args), {
+      stdio: ['ignore', 'ignore', 'inherit']
+    })
     child.on('error', reject)
     child.on('exit', code => resolve(code ?? 255))
   })

@@ -29,7 +29,7 @@ export function circumstances({ date, machine, pinnedToCores, rounds }: Comparis
     `${date}, ${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB, ${machine.kernel}, Node ${machine.node}.`,
     pinnedToCores
       ? 'Each broker on core 0 alone, the generator on the others.'
-      : 'Broker and generator share the core.',
+      : 'Broker and generator share the cores.',
     `CPU is of all broker processes, user and system. Medians of ${rounds} rounds; of the quiet ones, where some were not.`
   ].join(' ')
 }
