@@ -9,6 +9,7 @@ import { TcpTransport } from '../../../gateway/mqtt/tcp.ts'
 import { acceptHandles, type HandleTransport } from '../../../gateway/mqtt/tcp-handle.ts'
 import type { TransportUser } from '../../../gateway/mqtt/transport.ts'
 import { withDeadline } from '../../support/deadline.ts'
+import { listening, RawClient } from './harness.ts'
 
 type Transport = TcpTransport | HandleTransport
 
@@ -317,3 +318,16 @@ test('where Node does not give its handles away, connections are sockets', async
   socket.destroy()
   assert.equal(accepted, 0)
 })
+
+for (const handles of [true, false]) {
+  test(`a listener ${handles ? 'on handles' : 'on sockets'} serves clients`, async t => {
+    const { port } = await listening(t, { handles })
+    const subscriber = await RawClient.connected(t, port, 5)
+    await subscriber.subscribe('t', 1)
+    const publisher = await RawClient.connected(t, port, 4)
+    const payload = pattern(300_000, 1)
+    publisher.send({ cmd: 'publish', topic: 't', payload, qos: 1, messageId: 1, dup: false, retain: false })
+    assert.deepEqual((await subscriber.expect('publish')).payload, payload)
+    assert.equal((await publisher.expect('puback')).messageId, 1)
+  })
+}
