@@ -53,8 +53,8 @@ function detection({ sizes }: Study): string {
         seconds(figures[name].median),
         seconds(figures[name].p99)
       ]),
-      seconds(figures.spread.median),
-      seconds(figures.spread.p99)
+      count(Math.round(figures.spread.median)),
+      count(Math.round(figures.spread.p99))
     ])
   )
   const head = ['members', 'crashes']
@@ -62,10 +62,10 @@ function detection({ sizes }: Study): string {
     head.push(`${what}: mean`, 'median', 'p99')
   return `## From a crash until it is suspected, declared dead, and known to all
 
-Seconds; the probe interval is ${seconds(lan.probeIntervalMs)}. *Spread* is the time from the first member's verdict to the last one's.
+Seconds; the probe interval is ${seconds(lan.probeIntervalMs)}. *Spread* is the time from the first member's verdict to the last one's, in milliseconds.
 *Clocks apart*: the members' wall clocks differ by up to an hour either way, so that targets of probes are as good as random.
 
-${table([...head, 'spread: median', 'p99'], rows)}`
+${table([...head, 'spread, ms: median', 'p99'], rows)}`
 }
 
 function load({ sizes }: Study): string {
@@ -197,22 +197,26 @@ ${table(
   ],
   rows
 )}
-- **First detection.** SWIM (DSN 2002) expects e/(e-1), 1.58, periods, counted in whole periods from one in which the crash is there to be found, since a member is
-  not probed at all in 1/e of them. On a clock that all can read, each is probed in each interval: the mean is the same, and the tail is gone. With
-  clocks apart the targets are random and the tail is back: so is the older order of targets, which was shuffled anew for each round. It was measured
-  with the same cohorts before it was replaced, mean / median / p99 in seconds: 10 members 1.94 / 1.59 / 5.09; 100 members 2.03 / 1.66 / 5.96; 1,000 members
-  2.12 / 1.99 / 6.17.
-- **Load.** SWIM: constant for each member whatever the number of members. Here one ping and one ack an interval; memberlist exchanges full states
-  every 30 s (scaled by the logarithm of the size) as well, which is spared here while acks say that views agree.
+The papers were not at hand when this was written: what is said of them here comes from summaries of them.
+
+- **First detection.** SWIM (DSN 2002) expects e/(e-1), 1.58, periods, since a member is not probed at all in 1/e of them, counted in whole periods. Here each
+  is probed in each interval as long as clocks agree: the mean is the same on a clock that counts from the crash, and the tail is gone. With clocks apart
+  targets are as good as random, and the tail is back. So it was with the order that this one replaced, shuffled anew for each round as in SWIM and
+  memberlist; mean, median and p99 of the same cohorts in seconds: 10 members 1.94, 1.59, 5.09; 100 members 2.03, 1.66, 5.96; 1,000 members
+  2.12, 1.99, 6.17.
+- **Load.** SWIM: constant for each member, whatever their number. Here one ping and one ack an interval. memberlist exchanges full states every 30 s as
+  well (less often in large clusters); here that is spared while acks say that views agree. It would be 69 bytes a member both ways.
 - **Spread.** SWIM and memberlist send rumours with their probes and on a beat of 200 ms; here the first half of a rumour's sendings does not wait for the
   beat, hence milliseconds.
-- **False positives.** Lifeguard (arXiv:1707.00788, v2, section V) reports 50 to 100 times fewer with all of its parts than with SWIM alone, and for those at
-  healthy members 1.9 % of SWIM's (table IV), on 128 agents in virtual machines. The order of the parts is the same here: LHA-Suspicion does most,
-  LHA-Probe much, and the buddy system alone little. The counts are not comparable: the length of the anomalies and the number of members differ.
+- **False positives.** Lifeguard (arXiv:1707.00788, section V) reports 50 to 100 times fewer with all of its parts than without; at healthy members 1.9 % of
+  SWIM's (table IV). Here too LHA-Suspicion does most, LHA-Probe much, the buddy system alone little, and all together nearly everything. Its experiment
+  was made with real processes; members, lengths and counts of anomalies differ, so only the shares can be compared.
 `
 }
 
+/** Columns of numbers are aligned at the right. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |\n`
-  return line(head) + line(head.map((_, i) => (i === 0 ? '---' : '---:'))) + rows.map(line).join('')
+  const isNumber = (column: number): boolean => rows.every(row => /^[\d., %]*$/.test(row[column]!))
+  return line(head) + line(head.map((_, i) => (isNumber(i) ? '---:' : '---'))) + rows.map(line).join('')
 }

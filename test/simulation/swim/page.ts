@@ -1,16 +1,14 @@
 // The study as plots on one self-contained page.
 import { chart, escapeText, type Series } from '../../../load/report/chart.ts'
 import { page } from '../../../load/report/page.ts'
+import { PARTS_STYLE } from '../../../load/report/parts.ts'
 import { aims } from './aims.ts'
 import { count, percent, seconds } from './figures.ts'
 import type { Circumstances } from './markdown.ts'
 import type { AnomalyFigures, Study } from './study.ts'
 
-const STYLE = `
-svg { width: 100%; height: auto } svg text { fill: var(--quiet); font-size: 12px }
-.grid { stroke: var(--grid); fill: none } polyline { fill: none; stroke-width: 2 }
-.line0 { stroke: var(--one) } .line1 { stroke: var(--two) } .line2 { stroke: var(--good) } .line3 { stroke: var(--bad) }
-.key0 { color: var(--one) } .key1 { color: var(--two) } .key2 { color: var(--good) } .key3 { color: var(--bad) }
+const STYLE = `${PARTS_STYLE}
+.line2 { stroke: var(--good) } .line3 { stroke: var(--bad) } .key2 { color: var(--good) } .key3 { color: var(--bad) }
 .bars { display: grid; grid-template-columns: max-content 1fr; gap: .25rem .75rem; align-items: center; margin: .5rem 0 }
 .bars i { display: inline-block; height: 1rem; min-width: 2px; background: var(--one); border-radius: 2px; vertical-align: middle; margin-right: .5rem }
 h2 { font-size: 1.1rem; margin: 2rem 0 0 }

@@ -1,5 +1,6 @@
 // npm run simulate -- swim [--members 10,100,1000] [--seed N] [--quick] [--output PATH]
-// The study of SWIM at scale; with a path, its reports go to PATH.md and PATH.html, else the tables to the output.
+// The study of SWIM at scale; with a path, its reports go to PATH.md and PATH.html, and its
+// figures to PATH.json; else the tables go to the output.
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { describeMachine } from '../../../load/machine.ts'
@@ -37,6 +38,7 @@ export async function runSwimStudy(argv: readonly string[]): Promise<number> {
   else {
     writeFileSync(`${values.output}.md`, markdown)
     writeFileSync(`${values.output}.html`, studyPage(study, circumstances))
+    writeFileSync(`${values.output}.json`, `${JSON.stringify(study)}\n`)
   }
   const missed = aims(study).filter(aim => !aim.met)
   for (const { aim, measured } of missed) say(`missed: ${aim}: ${measured}`)
