@@ -195,19 +195,21 @@ for (const kind of Object.keys(KINDS)) {
       await user.until('one more', () => user.bytes === sent + 1)
     })
 
-    test('the client ends first: it still gets what is written, and then the end', async t => {
+    test('the client ends first: it still gets what is written, much or little, and then the end', async t => {
       const bench = await Bench.open(t, kind)
-      const { client, user } = await bench.pair(t)
-      const received = allOf(client)
-      client.end('goodbye')
-      await user.until('the end', () => user.ends === 1)
-      assert.equal(Buffer.concat(user.chunks).toString(), 'goodbye')
-      assert.equal(user.closes, 0)
-      user.transport.write(Buffer.from('farewell'))
-      user.transport.end()
-      assert.equal((await received).toString(), 'farewell')
-      await user.until('the close', () => user.closes === 1)
-      assert.equal(user.error, undefined)
+      for (const much of [pattern(10, 1), pattern(8_000_000, 1)]) {
+        const { client, user } = await bench.pair(t)
+        client.end('goodbye')
+        await user.until('the end', () => user.ends === 1)
+        assert.equal(Buffer.concat(user.chunks).toString(), 'goodbye')
+        assert.equal(user.closes, 0)
+        user.transport.write(much)
+        user.transport.end()
+        assert.ok((await allOf(client)).equals(much))
+        await user.until('the close', () => user.closes === 1)
+        assert.equal(user.error, undefined)
+        assert.equal(user.ends, 1)
+      }
     })
 
     test('the transport ends first: all that was written is sent, and it closes when the client has ended', async t => {
