@@ -71,7 +71,7 @@ const METHODS = [
 
 /**
  * Has a listening server hand its connections to `accept` instead of making sockets of them. False if this Node does
- * not let it; also later a handle that is not as it should be becomes a socket, for the server's 'connection'.
+ * not let it. A handle that is not as it should be still becomes a socket, for the server's 'connection'.
  */
 export function acceptHandles(server: Server, accept: (transport: HandleTransport) => void): boolean {
   const listening = (server as unknown as { _handle?: Partial<ListeningHandle> | null })._handle
@@ -106,9 +106,11 @@ export class HandleTransport implements ByteTransport {
   paused = false
   /** The loop reads on: it goes on after `pause` until something comes. */
   reading = false
-  /** `end` was called; our side is shut; the other side has ended. */
+  /** `end` was called. */
   ending = false
+  /** Our side has ended: all that was written is sent. */
   shut = false
+  /** The other side has ended. */
   ended = false
   /** The system's error that closed it; 0: none. */
   failure = 0
