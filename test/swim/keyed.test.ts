@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ClusterKeys } from '../../broker/cluster-keys.ts'
+import { type Log, silentLog } from '../../broker/runtime/log.ts'
 import { swimPresets } from '../../broker/swim/config.ts'
 import { KeyedSeal } from '../../broker/swim/seal-keyed.ts'
 import type { SwimOptions } from '../../broker/swim/swim.ts'
@@ -145,4 +146,23 @@ test('a node with another key, or none, is no member, does no harm, and can come
   keyed.rotate(stranger, 1)
   await cluster.settled(stranger.swim.join([cluster.node(0).id]))
   await cluster.agreement(10_000)
+})
+
+test('a member whose key is not that of the others any more is told of, once a minute', async () => {
+  const lines: object[] = []
+  const log: Log = {
+    ...silentLog,
+    warn: (fields, event) => lines.push({ event, ...fields }),
+    child: () => log
+  }
+  const keyed = new KeyedCluster()
+  const { seals } = keyed
+  const cluster = await Cluster.formed({ simulation: { seed: 6, log }, nodes: 2, seals })
+  keyed.rotate(cluster.node(1), 9)
+  await cluster.simulation.run(50_000)
+  const told = lines.filter(line => 'reason' in line && line.reason === 'sealed with another key')
+  assert.deepEqual(told, [
+    { event: 'gossip refused', from: { host: '10.0.0.0', port: PORT }, reason: 'sealed with another key' },
+    { event: 'gossip refused', from: { host: '10.0.0.1', port: PORT }, reason: 'sealed with another key' }
+  ])
 })
