@@ -1,8 +1,9 @@
 // A node of an upring as a process of its own, which a test asks by lines of JSON: `{ id, ask, ... }` on the input is
 // answered by `{ id, ... }` on the output.
 //
-//   node ring-node.js <address> <port> <deadline of a request, ms> [base]
+//   node ring-node.js <address> <port> <cluster key> <deadline of a request, ms> [base]
 import { createInterface } from 'node:readline'
+import { ClusterKeys } from '../../broker/cluster-keys.ts'
 import { upring } from '../../broker/upring.ts'
 
 /** Between two requests of a node's stream of them. */
@@ -34,14 +35,14 @@ export interface Settled {
   longestMs: number
 }
 
-const [host = '', port = '', requestTimeoutMs = '', base] = process.argv.slice(2)
+const [host = '', port = '', key = '', requestTimeoutMs = '', base] = process.argv.slice(2)
 const ring = upring({
   host,
   port: Number(port),
   base: base ?? [],
   logLevel: 'silent',
   requestTimeoutMs: Number(requestTimeoutMs),
-  cluster: { preset: 'local' }
+  cluster: { preset: 'local', clusterKeys: new ClusterKeys([key]) }
 })
 const settled: Settled = { asked: 0, answered: 0, failed: {}, longestMs: 0 }
 const lost: string[] = []
