@@ -56,7 +56,7 @@ export class Sibling {
   #dialled = 0
   #isClosed = false
 
-  /** Owns the port, which does not keep the process alive by itself. */
+  /** Owns the port, which keeps the process alive as long as streams are open. */
   constructor(port: MessagePort) {
     this.#port = port
     port.on('message', (message: Signal | number) => {
@@ -80,7 +80,10 @@ export class Sibling {
   tell(port: number, hosts: readonly string[]): Promise<void> {
     if (this.#isClosed) return Promise.resolve()
     this.#send({ type: 'listening', port, hosts })
-    return new Promise(resolve => this.#untold.set(port, resolve))
+    return new Promise(resolve => {
+      this.#untold.set(port, resolve)
+      this.#keepAlive()
+    })
   }
 
   untell(port: number): void {
@@ -155,15 +158,25 @@ export class Sibling {
       input,
       output,
       ring: () => this.#port.postMessage(-key),
-      closed: () => this.#streams.delete(key)
+      closed: () => {
+        this.#streams.delete(key)
+        this.#keepAlive()
+      }
     })
     this.#streams.set(key, stream)
+    this.#keepAlive()
     return stream
   }
 
   #heard(port: number): void {
     this.#untold.get(port)?.()
     this.#untold.delete(port)
+    this.#keepAlive()
+  }
+
+  #keepAlive(): void {
+    if (this.#streams.size > 0 || this.#untold.size > 0) this.#port.ref()
+    else this.#port.unref()
   }
 
   #gone(): void {

@@ -2,6 +2,7 @@
 // is told only the first one's cluster address; the rest is gossip.
 import { OPTIONS } from '../../broker/config.ts'
 import { flagOf, integer, type Layer, OptionError, resolve } from '../../broker/options/index.ts'
+import { workersOf } from '../workers/workers.ts'
 import { ChildNode, describeExit } from './child-node.ts'
 import type { Arguments, Command, Terminal } from './command.ts'
 import type { NodeAddresses } from './node.ts'
@@ -37,8 +38,14 @@ export const cluster: Command = {
         option: 'base'
       })
     }
-    const ports = PORTS.map(name => ({ name, first: config[name] }))
-    for (const { name, first } of ports) checkPorts(name, first, count)
+    const workers = workersOf(config)
+    // Each worker has a cluster port, all of a node share the others.
+    const ports = PORTS.map(name => ({
+      name,
+      first: config[name],
+      step: name === 'clusterPort' ? workers : 1
+    }))
+    for (const { name, first, step } of ports) checkPorts(name, first, count * step, count)
     const children: ChildNode[] = []
     const signals = new StopSignals(
       process,
@@ -49,7 +56,7 @@ export const cluster: Command = {
       }
     )
     const launch = (index: number, base: readonly string[]): ChildNode => {
-      const own = ports.map(({ name, first }) => [name, portAt(first, index)] as const)
+      const own = ports.map(({ name, first, step }) => [name, portAt(first, index * step)] as const)
       const child = new ChildNode(`[${index + 1}]`, flagsFor(flags, own, base), line => terminal.out(line))
       children.push(child)
       return child
@@ -127,13 +134,13 @@ function flagsFor(
   return [...flags, ...own.map(([name, value]) => `--${flagOf(name)}=${value}`), `--base=${base.join(',')}`]
 }
 
-function portAt(first: number | 'off', index: number): string {
-  return typeof first === 'number' && first > 0 ? String(first + index) : String(first)
+function portAt(first: number | 'off', place: number): string {
+  return typeof first === 'number' && first > 0 ? String(first + place) : String(first)
 }
 
-function checkPorts(name: string, first: number | 'off', count: number): void {
-  if (first === 'off' || first + count - 1 <= 65_535) return
-  const sentence = `--${flagOf(name)} is ${first}, which leaves no ports for ${count} nodes: at most ${65_536 - count}.`
+function checkPorts(name: string, first: number | 'off', ports: number, nodes: number): void {
+  if (first === 'off' || first + ports - 1 <= 65_535) return
+  const sentence = `--${flagOf(name)} is ${first}, which leaves no ports for ${nodes} nodes: at most ${65_536 - ports}.`
   throw new OptionError(sentence, { option: name, value: first })
 }
 
