@@ -15,6 +15,8 @@ const LAYERS: readonly { name: string; files?: readonly string[] }[] = [
   { name: 'swim' },
   { name: 'ring' },
   { name: 'link' },
+  { name: 'tentacoli' },
+  { name: 'hashring' },
   { name: 'cluster', files: ['cluster.ts'] },
   { name: 'upring' },
   { name: 'upring.ts', files: ['upring.ts'] },

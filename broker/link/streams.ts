@@ -1,15 +1,10 @@
 // The streams of a link that are open, by number; how a local stream is joined to one that crosses the link;
 // and the frames between them.
-import { Duplex, finished, Readable, type Stream, Transform, Writable } from 'node:stream'
+import { type Duplex, finished, type Readable, type Stream, type Writable } from 'node:stream'
 import { ShoalError } from '../errors.ts'
 import { FRAME, NAME_BYTES_MAX } from './frame.ts'
-import {
-  type Content,
-  LinkStream,
-  type StreamCredits,
-  type StreamFrames,
-  type StreamShape
-} from './stream.ts'
+import { contentOf, destroyLocal, halvesOf } from './local-stream.ts'
+import { LinkStream, type StreamCredits, type StreamFrames, type StreamShape } from './stream.ts'
 import { messagePack, type ValueCodec } from './value.ts'
 import { Cursor, VARINT_BYTES_MAX, writeVarint } from './varint.ts'
 import { INLINE_BYTES_MAX, type Writer } from './writer.ts'
@@ -77,7 +72,7 @@ export class Streams implements StreamFrames {
       throw new ShoalError('LINK_FULL', { streamsMax: this.#options.streamsMax })
     }
     const { transforms = 'both' } = this.#options
-    const shapes = entries.map(([name, local]) => shapeOf(name, local, transforms))
+    const shapes = entries.map(([name, local]) => halvesOf(name, local, transforms))
     return entries.map(([, local], i) => {
       const shape = { ...shapes[i]!, id: this.#nextId }
       this.#nextId += 2
@@ -91,15 +86,20 @@ export class Streams implements StreamFrames {
    */
   start({ local, remote }: Joined): void {
     const { writes, reads } = remote.shape
-    if (writes !== null) (local as Readable).pipe(remote)
-    if (reads !== null) remote.pipe(local as Writable)
-    finished(local as Duplex, { readable: writes !== null, writable: reads !== null }, error => {
-      if (error) remote.destroy(error)
-      else remote.stopReading()
-    })
+    // Each half for itself: another may end the one while the other goes on.
+    if (writes !== null)
+      finished(local as Duplex, { writable: false }, error => error && remote.destroy(error))
+    if (reads !== null) {
+      finished(local as Duplex, { readable: false }, error => {
+        if (error) remote.destroy(error)
+        else remote.stopReading()
+      })
+    }
     finished(remote, error => {
       if (error) destroyLocal(local, error)
     })
+    if (writes !== null) (local as Readable).pipe(remote)
+    if (reads !== null) remote.pipe(local as Writable)
   }
 
   /** Takes back what `join` opened, when it could not be described to the peer. */
@@ -269,40 +269,4 @@ export class Streams implements StreamFrames {
       writes: contentOf((kind & RECEIVER_WRITES) !== 0, (kind & RECEIVER_OBJECTS) !== 0)
     }
   }
-}
-
-function contentOf(exists: boolean, isObjects: boolean): Content {
-  if (!exists) return null
-  return isObjects ? 'objects' : 'bytes'
-}
-
-/** The end of the link that goes with a local stream: it writes what that one reads. */
-function shapeOf(name: string, local: Stream, transforms: 'both' | 'readable'): Omit<StreamShape, 'id'> {
-  if (Buffer.byteLength(name) > NAME_BYTES_MAX)
-    throw new ShoalError('BAD_REQUEST', { stream: name, bytesMax: NAME_BYTES_MAX })
-  let readable = local instanceof Readable && local.readable
-  let writable = (local instanceof Writable || local instanceof Duplex) && local.writable
-  if (!readable && !writable) throw new ShoalError('BAD_REQUEST', { stream: name, is: 'not an open stream' })
-  if (local instanceof Transform && readable) {
-    // Whoever reads it here would share its output with a far side that may not read, and stop for it.
-    if (isRead(local)) readable = false
-    else if (transforms === 'readable') writable = false
-    if (!readable && !writable)
-      throw new ShoalError('BAD_REQUEST', { stream: name, is: 'being read already' })
-  }
-  return {
-    name,
-    writes: contentOf(readable, readable && (local as Readable).readableObjectMode),
-    reads: contentOf(writable, writable && (local as Writable).writableObjectMode)
-  }
-}
-
-function isRead(local: Readable): boolean {
-  return (
-    local.readableFlowing !== null || local.listenerCount('data') > 0 || local.listenerCount('readable') > 0
-  )
-}
-
-function destroyLocal(local: Stream, error: Error): void {
-  if (local instanceof Readable || local instanceof Writable) local.destroy(error)
 }
