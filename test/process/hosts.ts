@@ -141,7 +141,9 @@ export async function requireHosts(t: TestContext): Promise<boolean> {
     await withLifetime(async scope => Hosts.make(scope, 1))
     return true
   } catch (error) {
-    t.skip(`${NEEDS}network namespaces, so root's rights: ${(error as Error).message.split('\n').pop()}`)
+    t.skip(
+      `${NEEDS}network namespaces, so root's rights: ${(error as Error).message.trim().split('\n').pop()}`
+    )
     return false
   }
 }
