@@ -28,6 +28,8 @@ interface Piece {
  * before, then the end, and its writes fail with EPIPE.
  */
 export class SharedStream extends Duplex {
+  /** What is written is copied to the pipe. */
+  readonly takesCopies = true
   readonly #clock: Clock
   readonly #input: SharedPipe
   readonly #output: SharedPipe
