@@ -66,7 +66,8 @@
 //     STREAM_DATA    n:stream ...bytes | value          spends as many credits as bytes, or one if an object
 //     STREAM_END     n:stream                           the sender of it will write no more
 //     STREAM_ABORT   n:stream str:reason                both directions are over, at once
-//     STREAM_CREDIT  n:stream n:credits                 the sender of it has room for so many more; 0: reads no more
+//     STREAM_CREDIT  n:stream n:credits                 the sender of it has room for so many more
+//                    n:stream n:0 n:total               ... reads no more than all that it has got so far
 
 export const FRAME = {
   HELLO: 0x01,

@@ -33,6 +33,8 @@ export interface StreamFrames {
   abort(id: number, reason: string): void
   /** 0: no more is read. */
   credit(id: number, count: number): void
+  /** No more is read than the `total` that has come so far. */
+  stop(id: number, total: number): void
   /** Neither direction will be heard of again. */
   forget(id: number): void
 }
@@ -109,9 +111,15 @@ export class LinkStream extends Duplex {
 
   /** STREAM_CREDIT. Throws FRAME_INVALID. */
   receivedCredit(count: number): void {
-    if (count === 0) return this.#receivedStop()
     this.#send.add(count)
     this.#sendChunk()
+  }
+
+  /** STREAM_CREDIT of 0: the far side reads no more after `total`. If that is all, it is as if another had ended the stream. */
+  receivedStop(total: number): void {
+    if (this.#endSent || this.destroyed) return
+    if (this.writableLength === 0 && this.#send.spent === total) this.end()
+    else this.destroy(this.#unread())
   }
 
   /** What the far side writes from now on is read by no one. It is told so; what it has written already is an error. */
@@ -121,7 +129,7 @@ export class LinkStream extends Duplex {
     if (this.readableLength > 0) return void this.destroy(this.#unread())
     this.#isStopped = true
     this.resume()
-    if (!this.#endReceived) this.#frames.credit(this.shape.id, 0)
+    if (!this.#endReceived) this.#frames.stop(this.shape.id, this.#receive.total)
   }
 
   /** STREAM_ABORT, or the end of the link: nothing is sent for this stream any more. */
@@ -159,13 +167,6 @@ export class LinkStream extends Duplex {
     if (!this.#isForgotten) this.#frames.abort(this.shape.id, error === null ? '' : error.message)
     this.#forget()
     done(error)
-  }
-
-  /** The far side reads no more, and has lost nothing so far. It is as if another had ended the stream. */
-  #receivedStop(): void {
-    if (this.#endSent || this.destroyed) return
-    if (this.writableLength === 0) this.end()
-    else this.destroy(this.#unread())
   }
 
   #unread(): ShoalError {

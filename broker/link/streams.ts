@@ -87,8 +87,13 @@ export class Streams implements StreamFrames {
   start({ local, remote }: Joined): void {
     const { writes, reads } = remote.shape
     // Each half for itself: another may end the one while the other goes on.
-    if (writes !== null)
-      finished(local as Duplex, { writable: false }, error => error && remote.destroy(error))
+    if (writes !== null) {
+      finished(local as Duplex, { writable: false }, error => {
+        if (error) remote.destroy(error)
+        // One that is destroyed when all of it has been read does not emit 'end', for which the pipe waits.
+        else if (!remote.writableEnded) remote.end()
+      })
+    }
     if (reads !== null) {
       finished(local as Duplex, { readable: false }, error => {
         if (error) remote.destroy(error)
@@ -177,8 +182,10 @@ export class Streams implements StreamFrames {
       else stream.receivedBytes(body)
     } else if (type === FRAME.STREAM_CREDIT) {
       const count = cursor.varint()
+      const total = count === 0 ? cursor.varint() : 0
       cursor.finish()
-      stream.receivedCredit(count)
+      if (count === 0) stream.receivedStop(total)
+      else stream.receivedCredit(count)
     } else if (type === FRAME.STREAM_END) {
       cursor.finish()
       stream.receivedEnd()
@@ -239,6 +246,13 @@ export class Streams implements StreamFrames {
     let at = this.#writer.open(2 * VARINT_BYTES_MAX)
     at = writeVarint(this.#writer.slab, at, id)
     this.#writer.seal(FRAME.STREAM_CREDIT, writeVarint(this.#writer.slab, at, count), 0)
+  }
+
+  stop(id: number, total: number): void {
+    let at = this.#writer.open(3 * VARINT_BYTES_MAX)
+    at = writeVarint(this.#writer.slab, at, id)
+    at = writeVarint(this.#writer.slab, at, 0)
+    this.#writer.seal(FRAME.STREAM_CREDIT, writeVarint(this.#writer.slab, at, total), 0)
   }
 
   forget(id: number): void {

@@ -15,14 +15,18 @@ const CREDITS_MAX = 2 ** 31
 /** What this side may still send. */
 export class SendWindow {
   credits: number
+  /** All that was ever spent. */
+  spent: number
 
   constructor(credits: number) {
     this.credits = credits
+    this.spent = 0
   }
 
   spend(count: number): void {
     assert(count <= this.credits)
     this.credits -= count
+    this.spent += count
   }
 
   /** Throws FRAME_INVALID. */
@@ -34,11 +38,14 @@ export class SendWindow {
 
 /** What the far side may still send here. */
 export class ReceiveWindow {
+  /** All that has ever come. */
+  total: number
   #outstanding: number
   #unreturned: number
   #size: number
 
   constructor(size: number) {
+    this.total = 0
     this.#outstanding = size
     this.#unreturned = 0
     this.#size = size
@@ -49,6 +56,7 @@ export class ReceiveWindow {
     if (count > this.#outstanding) {
       throw new ShoalError('FRAME_INVALID', { field: 'credits', spent: count, allowed: this.#outstanding })
     }
+    this.total += count
     this.#outstanding -= count
     this.#unreturned += count
   }
