@@ -24,7 +24,8 @@ const LAYERS: readonly { name: string; files?: readonly string[] }[] = [
   { name: 'sessions' },
   { name: 'store' },
   { name: 'router' },
-  { name: 'broker', files: ['broker-ground.ts', 'broker-node.ts', 'broker.ts', 'index.ts'] }
+  { name: 'broker', files: ['broker-ground.ts', 'broker-node.ts', 'broker.ts', 'index.ts'] },
+  { name: 'plugins' }
 ]
 
 /** What files of a top-level folder may import from others: whole folders, or single files. */

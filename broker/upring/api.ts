@@ -1,6 +1,7 @@
 // What a program sees of an upring. The names and meanings are those of upring 0.22; what it did not promise is said here.
 import type { EventEmitter } from 'node:events'
 import type { Tracker } from '../ring/tracker.ts'
+import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { MoveEvent, StealEvent } from './changes.ts'
 import type { PeerConnection } from './connection.ts'
@@ -49,6 +50,8 @@ export interface Upring extends EventEmitter<UpringEvents> {
   readonly log: Log
   /** As `log`, for programs that know it by that name. */
   readonly logger: Log
+  /** The node's, for what plugins do in time. */
+  readonly clock: Clock
   /** From `up` until `close` is called. */
   readonly isReady: boolean
   /** Requests of this node, counted. */
@@ -108,6 +111,8 @@ export interface Upring extends EventEmitter<UpringEvents> {
   lookup(key: Key): Peer | null
   /** The node that takes the key over when its owner leaves: where its copy belongs. Those in `skip` are passed over. */
   next(key: Key, skip?: string | readonly string[]): Peer | null
+  /** Of the ring as it was last told: equal on all nodes that see the same ring. Throws CLOSED before the node has joined. */
+  readonly digest: number
   /** The place of a key on the ring, 0..2^32 - 1. */
   hash(key: Key): number
 

@@ -6,6 +6,7 @@ import { EventEmitter } from 'node:events'
 import avvio from 'avvio'
 import { ShoalError } from '../errors.ts'
 import type { Tracker } from '../ring/tracker.ts'
+import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import type { Upring, UpringEvents } from './api.ts'
@@ -107,6 +108,14 @@ export class UpringNode extends EventEmitter<UpringEvents> implements Upring {
 
   get logger(): Log {
     return this.log
+  }
+
+  get clock(): Clock {
+    return this.#runtime.clock
+  }
+
+  get digest(): number {
+    return this.#joined().ring.digest
   }
 
   /** What plugins of upring call the ring by. */
