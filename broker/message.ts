@@ -80,13 +80,7 @@ export class Message {
   receipt: Receipt | null
   token: number
 
-  /** Encodings that gateways share between subscribers, of all of a run; each is made by the first that needs it. */
-  mqtt3: Uint8Array | null
-  mqtt3Start: number
-  mqtt3End: number
-  mqtt5: Uint8Array | null
-  mqtt5Start: number
-  mqtt5End: number
+  /** As browsers get it; made by the first that needs it. */
   json: Uint8Array | null
   /** The messages of a run one by one; made by the first that needs them. */
   split: readonly Message[] | null
@@ -117,12 +111,6 @@ export class Message {
     this.offset = 0
     this.receipt = null
     this.token = 0
-    this.mqtt3 = null
-    this.mqtt3Start = 0
-    this.mqtt3End = 0
-    this.mqtt5 = null
-    this.mqtt5Start = 0
-    this.mqtt5End = 0
     this.json = null
     this.split = null
   }

@@ -1,6 +1,6 @@
-// PUBLISH packets for subscribers. What many of them get alike is what was read, or is written once, into a slab:
-// QoS 0 in the message's own caches, QoS 1 as the encoder's last template, whose packet ids each
-// subscriber's outbox replaces in its own copy. A run goes the same way, all its packets at once.
+// PUBLISH packets for subscribers. What many of them get alike is what was read; or it is written once, into a slab,
+// and remembered until the next message, since a message goes to all its subscribers before the next one does. At QoS 1
+// each subscriber's outbox puts ids of its own into its own copy. A run goes the same way, all its packets at once.
 // Source: MQTT 5.0, 3.3; MQTT 3.1.1, 3.3.
 import type { Message } from '../../broker/message.ts'
 import { behindTopic, packetEnd } from '../../broker/run.ts'
@@ -13,7 +13,7 @@ const SUBSCRIPTION_IDENTIFIER = 0x0b
 const none: readonly number[] = []
 const nothing = Buffer.alloc(0)
 
-/** The last message of QoS 1 in one protocol version: its packets, `start..end` of `buffer`, without ids of their own. */
+/** The last message in one version and QoS: its packets, `start..end` of `buffer`, without ids of their own. */
 class Template {
   message: Message | null = null
   buffer: Uint8Array = nothing
@@ -26,9 +26,9 @@ export class Encoder {
   buffer: Uint8Array = nothing
   start = 0
   end = 0
-  readonly template4 = new Template()
-  readonly template5 = new Template()
   readonly slab = new Slab()
+  /** v3.1.1 at QoS 0 and 1, v5 at QoS 0 and 1. */
+  readonly #templates = [new Template(), new Template(), new Template(), new Template()] as const
 
   /**
    * The message, or all packets of a run, as subscribers of `version` get them at `qos`, RETAIN 0, no subscription
@@ -39,37 +39,30 @@ export class Encoder {
       this.buffer = message.buffer
       this.start = message.packetStart
       this.end = message.payloadEnd
-    } else if (qos === 1) {
-      this.#findTemplate(message, version)
-    } else if (version === 4) {
-      if (message.mqtt3 === null) {
-        this.#writeAll(message, 4, 0)
-        message.mqtt3 = this.buffer
-        message.mqtt3Start = this.start
-        message.mqtt3End = this.end
-      }
-      this.buffer = message.mqtt3!
-      this.start = message.mqtt3Start
-      this.end = message.mqtt3End
-    } else {
-      if (message.mqtt5 === null) {
-        this.#writeAll(message, 5, 0)
-        message.mqtt5 = this.buffer
-        message.mqtt5Start = this.start
-        message.mqtt5End = this.end
-      }
-      this.buffer = message.mqtt5!
-      this.start = message.mqtt5Start
-      this.end = message.mqtt5End
+      return
     }
+    const template = this.#templates[version === 4 ? qos : qos === 0 ? 2 : 3]
+    if (template.message === message) {
+      this.buffer = template.buffer
+      this.start = template.start
+      this.end = template.end
+      return
+    }
+    if (message.count === 1) this.write(message, version, qos, false, none)
+    else this.#writeRun(message, version, qos)
+    template.message = message
+    template.buffer = this.buffer
+    template.start = this.start
+    template.end = this.end
   }
 
-  /** Forgets the last message, so that it and its chunk are not kept. */
+  /** Forgets the last messages, so that they and their chunks are not kept. */
   forget(): void {
-    this.template4.message = null
-    this.template4.buffer = nothing
-    this.template5.message = null
-    this.template5.buffer = nothing
+    for (let i = 0; i < this.#templates.length; i++) {
+      const template = this.#templates[i]!
+      template.message = null
+      template.buffer = nothing
+    }
     this.buffer = nothing
   }
 
@@ -104,25 +97,6 @@ export class Encoder {
     this.buffer = buffer
     this.start = start
     this.end = at
-  }
-
-  #findTemplate(message: Message, version: Version): void {
-    const template = version === 4 ? this.template4 : this.template5
-    if (template.message !== message) {
-      this.#writeAll(message, version, 1)
-      template.message = message
-      template.buffer = this.buffer
-      template.start = this.start
-      template.end = this.end
-    }
-    this.buffer = template.buffer
-    this.start = template.start
-    this.end = template.end
-  }
-
-  #writeAll(message: Message, version: Version, qos: 0 | 1): void {
-    if (message.count === 1) this.write(message, version, qos, false, none)
-    else this.#writeRun(message, version, qos)
   }
 
   /** The packets of a run, of another version or QoS than they were read in, one behind the other. */

@@ -2,6 +2,7 @@
 // that one subscriber's socket is given. mqtt-packet beside it for the measure.
 import { generate, type IPublishPacket } from 'mqtt-packet'
 import { Message, type TopicName } from '../../broker/message.ts'
+import { RunView } from '../../broker/run.ts'
 import { parsePacket } from '../../gateway/mqtt/control-packets.ts'
 import { Header, PublishView, type Version } from '../../gateway/mqtt/decode.ts'
 import { Encoder } from '../../gateway/mqtt/encode.ts'
@@ -12,6 +13,7 @@ import type { ByteTransport } from '../../gateway/mqtt/transport.ts'
 import type { Bench } from './bench.ts'
 
 const PACKETS = 512
+const RUN = 64
 const topic: TopicName = { name: 'plant/line/4/state', bytes: Buffer.from('plant/line/4/state') }
 
 class Sink implements ByteTransport {
@@ -62,6 +64,23 @@ function decodeBench(qos: 0 | 1, version: Version): Bench {
   }
 }
 
+function scanBench(version: Version): Bench {
+  return {
+    name: `mqtt: packets of v${version} found to be a run, a packet`,
+    make() {
+      const chunk = chunkOf(0, version)
+      const run = new RunView()
+      return times => {
+        for (let i = 0; i < times; i += PACKETS) {
+          run.read(chunk, 0, chunk.length, 0x30, topic.bytes, version, PACKETS, Number.MAX_SAFE_INTEGER)
+        }
+        if (run.count !== PACKETS) throw new Error('not the run that was laid out')
+        return run.end
+      }
+    }
+  }
+}
+
 const oracle: Bench = {
   name: 'mqtt: PUBLISH of QoS 0 by mqtt-packet, a parser a packet',
   make() {
@@ -83,6 +102,51 @@ function encodeBench(version: Version): Bench {
       return times => {
         for (let i = 0; i < times; i++) encoder.write(message, version, 0, false, [])
         return encoder.end
+      }
+    }
+  }
+}
+
+/** As for a subscriber of another version. */
+function transcodeBench(): Bench {
+  return {
+    name: 'mqtt: a run of v5 to packets of v4, a packet',
+    make() {
+      const encoder = new Encoder()
+      const chunk = chunkOf(0, 5)
+      const bytes = chunk.length / PACKETS
+      return times => {
+        for (let i = 0; i < times; i += RUN) {
+          const start = (i % PACKETS) * bytes
+          const run = new Message(topic, chunk, start + bytes - 64, start + RUN * bytes, 0, false)
+          run.count = RUN
+          run.packetVersion = 5
+          run.packetStart = start
+          encoder.find(run, 4, 0)
+        }
+        return encoder.end
+      }
+    }
+  }
+}
+
+/** To the outbox and out, 64 packets of one row at a time. */
+function outboxRunBench(qos: 0 | 1): Bench {
+  return {
+    name: `mqtt: a run of QoS ${qos} to the outbox and out, a delivery`,
+    make() {
+      const chunk = chunkOf(qos, 4)
+      const bytes = chunk.length / PACKETS
+      const sink = new Sink()
+      const outbox = new Outbox(sink, new Scratch())
+      return times => {
+        for (let i = 0; i < times; i += RUN) {
+          const start = (i % PACKETS) * bytes
+          if (qos === 0) outbox.push(chunk, start, start + RUN * bytes)
+          else outbox.pushWithIds(chunk, start, start + RUN * bytes, (i & 0x7fff) + 1, RUN)
+          outbox.flush()
+        }
+        return sink.bytes
       }
     }
   }
@@ -114,9 +178,14 @@ export const mqttBenches: readonly Bench[] = [
   decodeBench(1, 4),
   decodeBench(0, 5),
   decodeBench(1, 5),
+  scanBench(4),
+  scanBench(5),
   oracle,
   encodeBench(4),
   encodeBench(5),
+  transcodeBench(),
   outboxBench(0),
-  outboxBench(1)
+  outboxBench(1),
+  outboxRunBench(0),
+  outboxRunBench(1)
 ]

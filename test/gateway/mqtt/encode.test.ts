@@ -76,9 +76,10 @@ test('messages encoded one after the other lie one after the other', () => {
   const make = (): Message => new Message(broker.topic('t'), Buffer.from('payload'), 0, 7, 1, false)
   const [a, b] = [make(), make()]
   encoder.find(a, 4, 0)
+  const { buffer, end } = encoder
   encoder.find(b, 4, 0)
-  assert.equal(a.mqtt3, b.mqtt3)
-  assert.equal(a.mqtt3End, b.mqtt3Start)
+  assert.equal(encoder.buffer, buffer)
+  assert.equal(encoder.start, end)
   encoder.find(a, 4, 1)
   const { start } = encoder
   encoder.find(a, 5, 1)
