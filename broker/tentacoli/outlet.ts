@@ -29,6 +29,11 @@ export class Outlet extends Duplex {
     else this.#waiting = done
   }
 
+  // What the writer gives at once leaves at once: a frame's head on its own would cost the socket a write.
+  override _writev(writes: readonly { chunk: Buffer }[], done: Done): void {
+    this._write(Buffer.concat(writes.map(({ chunk }) => chunk)), 'binary', done)
+  }
+
   override _final(done: Done): void {
     this.#instance.push(null)
     done()

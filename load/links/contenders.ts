@@ -9,6 +9,10 @@ interface Entry {
 /** Each is loaded only by the processes that run it. */
 export const CONTENDERS = {
   link: { title: 'Shoal, link', load: async () => (await import('./link.ts')).link },
+  tentacoli: {
+    title: 'Shoal, tentacoli()',
+    load: async () => (await import('./tentacoli.ts')).ourTentacoli
+  },
   package: {
     title: 'tentacoli 1.0 (npm)',
     load: async () => (await import('./tentacoli-package.ts')).tentacoliPackage
