@@ -6,6 +6,7 @@ import type { Topic } from '../topics/topic.ts'
 import { type Origin, Outgoing } from './origin.ts'
 import type { Peer } from './peer.ts'
 import type { Router } from './router.ts'
+import { SequenceWindow } from './sequence-window.ts'
 
 /** A message is passed on at most twice by nodes that do not own its topic. */
 const HOPS_MAX = 2
@@ -33,6 +34,8 @@ export class Publishing {
   #held: Held[] = []
   /** Messages of QoS 0 among them, which nothing else bounds. */
   #heldUnnamed = 0
+  /** Messages of clients among them that have no number yet, since it would be too far from those under way. */
+  #nameless = 0
   /** While held messages are looked at again: since when the present one waits. */
   #heldSince: number | null = null
   #whenDrained: (() => void)[] = []
@@ -75,7 +78,10 @@ export class Publishing {
     return !owner.pressed && owner.congestedSince === -1 && this.#windowOpen
   }
 
-  /** Calls `run` at the next tick if no way is congested, else once none is, or in a second to see for itself. */
+  /**
+   * Calls `run` at the next tick if no way is congested, else once none is, or in a second to see for itself if numbers
+   * are not what there is too little of.
+   */
   whenDrained(run: () => void): void {
     this.#whenDrained.push(run)
     this.#router.clock.defer(() => this.drained())
@@ -97,7 +103,7 @@ export class Publishing {
       this.#giveBackHeld()
       this.reroute()
     }
-    this.#letGo()
+    if (this.#windowOpen) this.#letGo()
   }
 
   /** What came from the owner itself, and still waits for us to learn of another: it was the sender's view that was wrong. */
@@ -116,7 +122,9 @@ export class Publishing {
   #letGo(): void {
     const waiting = this.#whenDrained
     this.#whenDrained = []
-    for (const run of waiting) run()
+    let next = 0
+    while (next < waiting.length && this.#windowOpen) waiting[next++]!()
+    if (next < waiting.length) this.#whenDrained = [...waiting.slice(next), ...this.#whenDrained]
   }
 
   /** Orders it here, or sends it to its owner. `from` wants the acknowledgement; null: a client of this node. */
@@ -134,14 +142,25 @@ export class Publishing {
       ordering.accept(topic, message, from)
       return
     }
-    let outgoing: Outgoing | null = null
-    if (message.qos > 0) {
-      if (message.origin === null) this.name(message)
-      outgoing = new Outgoing(message, from)
-      this.#originOf(message).outgoing.set(message.sequence, outgoing)
-    }
-    if (topic.waiting > 0) this.#hold(topic, message, from, outgoing)
+    const outgoing = this.#outgoingOf(message, from)
+    if (topic.waiting > 0 || this.#isNameless(message)) this.#hold(topic, message, from, outgoing)
     else this.#send(topic, message, from, outgoing)
+  }
+
+  /** Keeps a message of QoS >= 1 until it is acknowledged. Null at QoS 0, and as long as it cannot have a name. */
+  #outgoingOf(message: Message, from: Peer | null): Outgoing | null {
+    if (message.qos === 0) return null
+    if (message.origin === null) {
+      if (this.#nameless > 0 || this.#span >= SequenceWindow.size - 1) return null
+      this.name(message)
+    }
+    const outgoing = new Outgoing(message, from)
+    this.#originOf(message).outgoing.set(message.sequence, outgoing)
+    return outgoing
+  }
+
+  #isNameless(message: Message): boolean {
+    return message.qos > 0 && message.origin === null
   }
 
   /**
@@ -185,7 +204,8 @@ export class Publishing {
       origin.outgoing.delete(sequence)
       this.#router.ordering.acknowledge(outgoing.message, outgoing.from, reason)
     }
-    if (this.isAwaited) this.drained()
+    if (this.#nameless > 0 && this.#windowOpen) this.releaseHeld()
+    else if (this.isAwaited) this.drained()
   }
 
   /** A link to `peer` is up: it gets again, in order, what it has not acknowledged, and then what waited for the link. */
@@ -247,15 +267,21 @@ export class Publishing {
       const held = this.#held
       this.#held = []
       this.#heldUnnamed = 0
+      this.#nameless = 0
       for (const { topic } of held) topic.waiting = 0
-      for (const { topic, message, from, outgoing, since } of held) {
-        this.#heldSince = since
+      for (const one of held) {
+        const { topic, message, from } = one
+        let { outgoing } = one
+        this.#heldSince = one.since
         view.refresh(topic)
         if (outgoing !== null) outgoing.held = false
         if (topic.owner === view.self && (!topic.held || this.#router.fencing.isRaisedAt(from))) {
           if (outgoing !== null) this.#originOf(message).outgoing.delete(message.sequence)
           ordering.accept(topic, message, outgoing === null ? from : outgoing.from)
-        } else if (topic.waiting > 0) this.#hold(topic, message, from, outgoing)
+          continue
+        }
+        if (this.#isNameless(message)) outgoing = this.#outgoingOf(message, from)
+        if (topic.waiting > 0 || this.#isNameless(message)) this.#hold(topic, message, from, outgoing)
         else this.#send(topic, message, from, outgoing)
       }
       this.#heldSince = null
@@ -326,6 +352,7 @@ export class Publishing {
   #hold(topic: Topic<Peer>, message: Message, from: Peer | null, outgoing: Outgoing | null): void {
     const router = this.#router
     if (outgoing !== null) outgoing.held = true
+    else if (message.qos > 0) this.#nameless++
     else if (this.#heldUnnamed + message.count > router.options.publishWindow) {
       router.counters.droppedQueueFull += message.count
       return
@@ -334,10 +361,22 @@ export class Publishing {
     this.#held.push({ topic, message, from, outgoing, since: this.#heldSince ?? router.clock.now() })
   }
 
-  /** The numbers under way are not further apart than the window, so that receivers can remember them all. */
+  /** The numbers under way are not further apart than the window: from there on publishers are asked to wait. */
   get #windowOpen(): boolean {
-    const { outgoing, options } = this.#router
-    return outgoing.size === 0 || this.#sequence - outgoing.first < options.publishWindow
+    return this.#span < this.#router.options.publishWindow
+  }
+
+  /**
+   * How far the numbers of this node that may come again are apart. Receivers remember `SequenceWindow.size`; what needs a
+   * number beyond waits for one, as many publishers may have had a run ready when the window closed.
+   */
+  get #span(): number {
+    const { outgoing, self } = this.#router
+    const { pending } = self.origin
+    let first = this.#sequence
+    if (outgoing.size > 0) first = outgoing.first
+    if (pending.size > 0 && pending.first < first) first = pending.first
+    return this.#sequence - first
   }
 
   /** As many are ordered here and not taken by all as may be under way to another owner. */
