@@ -27,6 +27,10 @@ export class Received {
     return this.#states.size
   }
 
+  has(id: number): boolean {
+    return this.#states.has(id)
+  }
+
   arrived(id: number): Arrival {
     const state = this.#states.get(id)
     if (state !== undefined) return state === WAITING || this.#row.includes(id) ? 'waiting' : 'received'

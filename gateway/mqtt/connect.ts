@@ -18,7 +18,6 @@ import {
   BAD_AUTHENTICATION_METHOD,
   CLIENT_ID_INVALID,
   PROTOCOL_ERROR,
-  QOS_NOT_SUPPORTED,
   returnCode,
   SERVER_UNAVAILABLE,
   SUCCESS,
@@ -98,11 +97,9 @@ function chooseClientId(attempt: Attempt): number {
 function takeWill({ connection, packet }: Attempt): number {
   if (packet.will === null) return SUCCESS
   const { topic, payload, qos, retain, properties } = packet.will
-  // 3.1.1 cannot be told. QoS 1 does: a will comes in with CONNECT, so once, and no subscriber gets more than QoS 1.
-  if (qos === 2 && packet.version === 5) return QOS_NOT_SUPPORTED // [MQTT-3.2.2-12]
   try {
     const topicName = connection.gateway.broker.topic(topic)
-    connection.will = { topic: topicName, payload, qos: qos === 0 ? 0 : 1, retain, properties }
+    connection.will = { topic: topicName, payload, qos, retain, properties }
     return SUCCESS
   } catch (error) {
     if (!(error instanceof ShoalError)) throw error
@@ -159,7 +156,6 @@ function offered({ receiveMaximum, packetBytesMax }: Readonly<MqttOptions>): Con
   return {
     sessionExpiryInterval: 0,
     receiveMaximum,
-    maximumQoS: 1,
     maximumPacketSize: packetBytesMax,
     sharedSubscriptionAvailable: false
   }

@@ -3,7 +3,7 @@
 //
 //   opening ──CONNECT──▶ claiming ──client id is ours──▶ open ──▶ closed
 import type { ClientHolder } from '../../broker/broker.ts'
-import type { Message, Receipt } from '../../broker/message.ts'
+import type { Message, QoS, Receipt } from '../../broker/message.ts'
 import type { Match, Subscriber } from '../../broker/topics/subscription.ts'
 import type { Acknowledgements } from './acknowledgements.ts'
 import { onConnect } from './connect.ts'
@@ -16,6 +16,7 @@ import { Input, type PacketSink } from './input.ts'
 import { Outbox } from './outbox.ts'
 import { onPuback } from './puback.ts'
 import { onPublish } from './publish.ts'
+import { onPubcomp, onPubrec, onPubrel, type Qos2 } from './qos2.ts'
 import {
   IMPLEMENTATION_SPECIFIC,
   MALFORMED_PACKET,
@@ -66,6 +67,8 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
   closedAt = 0
   /** Publishes to be acknowledged; null until the client publishes at QoS 1. */
   acknowledgements: Acknowledgements | null = null
+  /** Null until the client publishes at QoS 2. */
+  qos2: Qos2 | null = null
   /** Null until the client publishes. */
   topics: TopicCache | null = null
   /** Filters subscribed to; null until the first. */
@@ -138,8 +141,14 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
         return
       case 14:
         return onDisconnect(this, chunk, at, start, end)
+      case 5:
+        return onPubrec(this, chunk, start, end)
+      case 6:
+        return onPubrel(this, chunk, start, end)
+      case 7:
+        return onPubcomp(this, chunk, start, end)
       default:
-        // QoS 2 is not offered, AUTH needs a method, all others are the server's.
+        // AUTH needs a method, all others are the server's.
         this.refuse(PROTOCOL_ERROR)
     }
   }
@@ -171,7 +180,7 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
     if (this.state !== OPEN || this.doom !== NOT_DOOMED) return
     if (match.noLocal && message.publisher === this) return // [MQTT-3.8.3-3]
     const encoder = this.gateway.encoder
-    const qos = message.qos === 0 || match.qos === 0 ? 0 : 1
+    const qos = Math.min(message.qos, match.qos) as QoS
     const retain = retained || (match.retainAsPublished && message.retain) // [MQTT-3.3.1-12], [MQTT-3.3.1-13]
     if (!retain && match.identifiers.length === 0) encoder.find(message, this.version, qos)
     else if (message.count === 1) encoder.write(message, this.version, qos, retain, match.identifiers)
@@ -221,6 +230,11 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
     if (this.state === CLOSED) return
     this.outbox.flush()
     if (this.deliveries.waiting && this.outbox.bytes === 0) this.drain()
+    this.#readOn()
+  }
+
+  /** Reads a client of 3.1.1 again when enough of its publishes are acknowledged. */
+  #readOn(): void {
     if ((this.input.blocked & BLOCKED_UNACKNOWLEDGED) === 0) return
     const waiting = this.acknowledgements === null ? 0 : this.acknowledgements.count
     if (waiting < this.gateway.options.receiveMaximum) this.input.unblock(BLOCKED_UNACKNOWLEDGED)
@@ -232,6 +246,7 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
     if (this.state === CLOSED) return
     this.outbox.onWritable()
     this.drain()
+    this.#readOn()
   }
 
   // ── the end ──
@@ -314,6 +329,7 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
     this.input.drop()
     this.deliveries.drop()
     this.acknowledgements = null
+    this.qos2 = null
     this.topics = null
     if (state === OPENING) return
     if (this.filters !== null) broker.unsubscribeAll(this)

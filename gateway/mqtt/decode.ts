@@ -8,7 +8,7 @@
 //
 // Source: MQTT 5.0, 2.1, 3.3 and 3.4; MQTT 3.1.1, 2.2, 3.3 and 3.4.
 import { checkProperties, IN_PUBACK, IN_PUBLISH, variableBytes, variableValue } from './properties.ts'
-import { MALFORMED_PACKET, PROTOCOL_ERROR, SUCCESS } from './reason-codes.ts'
+import { IDENTIFIER_NOT_FOUND, MALFORMED_PACKET, PROTOCOL_ERROR, SUCCESS } from './reason-codes.ts'
 
 /** A version as CONNECT's protocol level says it. */
 export type Version = 4 | 5
@@ -115,11 +115,26 @@ export class PublishView {
 
 /** Judges a PUBACK whose rest is `start..end`. Its packet id is then `packetId`; v5's reason is of no consequence here. */
 export function checkPuback(buffer: Uint8Array, start: number, end: number, version: Version): number {
+  return checkAcknowledgement(buffer, start, end, version, 'published')
+}
+
+/** Judges an acknowledgement whose rest is `start..end`: of a PUBLISH (PUBACK, PUBREC), or of its release (PUBREL, PUBCOMP). */
+export function checkAcknowledgement(
+  buffer: Uint8Array,
+  start: number,
+  end: number,
+  version: Version,
+  of: 'published' | 'released'
+): number {
   const length = end - start
   if (length < 2 || (version === 4 && length !== 2)) return MALFORMED_PACKET
   if (packetId(buffer, start) === 0) return PROTOCOL_ERROR
   if (length === 2) return SUCCESS
-  if (!isPubackReason(buffer[start + 2]!)) return MALFORMED_PACKET // [MQTT-3.4.2-1]
+  const reason = buffer[start + 2]!
+  // [MQTT-3.4.2-1], [MQTT-3.5.2-1], [MQTT-3.6.2-1], [MQTT-3.7.2-1]
+  const isKnown =
+    of === 'published' ? isPubackReason(reason) : reason === SUCCESS || reason === IDENTIFIER_NOT_FOUND
+  if (!isKnown) return MALFORMED_PACKET
   if (length === 3) return SUCCESS
   const bytes = variableBytes(buffer, start + 3, end)
   if (bytes === 0) return MALFORMED_PACKET

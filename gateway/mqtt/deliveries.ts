@@ -1,11 +1,12 @@
 // A client's deliveries on their way out: straight into the outbox while there is room, into a queue
-// otherwise; at QoS 1 no more unacknowledged than the client has asked for. Order is kept through all of it.
+// otherwise; at QoS 1 and 2 no more unacknowledged than the client has asked for. Order is kept through all of it.
 // A run goes as one as long as there is room for all of it, and packet by packet where there is not.
 //
 //   post ──▶ room and nothing queued? ──▶ outbox ──▶ socket
 //                   no │                    ▲
-//                      ▼                    │ PUBACK, or the socket has taken what it had
-//                    queue ─────────────────┘        full: QoS 0 is dropped, QoS 1 closes (0x97)
+//                      ▼                    │ PUBACK, PUBCOMP, or the socket has taken what it had
+//                    queue ─────────────────┘        full: QoS 0 is dropped, else closes (0x97)
+import type { QoS } from '../../broker/message.ts'
 import { packetEnd } from '../../broker/run.ts'
 import type { MqttCounters } from './counters.ts'
 import { Inflight } from './inflight.ts'
@@ -17,7 +18,7 @@ export class Deliveries {
   readonly outbox: Outbox
   readonly options: Readonly<MqttOptions>
   readonly counters: MqttCounters
-  /** Null until the first delivery at QoS 1. */
+  /** Null until the first delivery at QoS 1 or 2. */
   inflight: Inflight | null = null
   inflightMax: number
   /** Deliveries that wait for room; null until there was one. */
@@ -34,9 +35,9 @@ export class Deliveries {
 
   /**
    * Sends `count` PUBLISH packets that lie one behind the other, or queues or drops those for which there is no room, one
-   * by one. False if one of QoS 1 finds no room at all: the connection must be closed.
+   * by one. False if one of QoS 1 or 2 finds no room at all: the connection must be closed.
    */
-  post(buffer: Uint8Array, start: number, end: number, qos: 0 | 1, count: number): boolean {
+  post(buffer: Uint8Array, start: number, end: number, qos: QoS, count: number): boolean {
     const size = end - start
     if (size > this.packetBytesMax) {
       if (count > 1) return this.#postEach(buffer, start, end, qos)
@@ -104,7 +105,7 @@ export class Deliveries {
     return bytes + size <= this.options.outboxBytesMax || (bytes === 0 && count === 1)
   }
 
-  #postEach(buffer: Uint8Array, start: number, end: number, qos: 0 | 1): boolean {
+  #postEach(buffer: Uint8Array, start: number, end: number, qos: QoS): boolean {
     for (let at = start; at < end; ) {
       const next = packetEnd(buffer, at)
       if (!this.post(buffer, at, next, qos, 1)) return false
@@ -113,12 +114,12 @@ export class Deliveries {
     return true
   }
 
-  #enqueue(buffer: Uint8Array, start: number, end: number, qos: 0 | 1, count: number): boolean {
+  #enqueue(buffer: Uint8Array, start: number, end: number, qos: QoS, count: number): boolean {
     const { queueMax, queueBytesMax } = this.options
     const size = end - start
     const { queue } = this
     const hasRoom = count + (queue?.count ?? 0) <= queueMax && size + (queue?.bytes ?? 0) <= queueBytesMax
-    if (hasRoom && (qos === 1 || this.#fits(size, count))) {
+    if (hasRoom && (qos > 0 || this.#fits(size, count))) {
       this.queue ??= new PacketQueue()
       this.queue.add(buffer, start, end, count)
       // A part of a run may have the room that the whole has not.

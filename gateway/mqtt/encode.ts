@@ -1,8 +1,8 @@
 // PUBLISH packets for subscribers. What many of them get alike is what was read; or it is written once, into a slab,
-// and remembered until the next message, since a message goes to all its subscribers before the next one does. At QoS 1
+// and remembered until the next message, since a message goes to all its subscribers before the next one does. At QoS 1 and 2
 // each subscriber's outbox puts ids of its own into its own copy. A run goes the same way, all its packets at once.
 // Source: MQTT 5.0, 3.3; MQTT 3.1.1, 3.3.
-import type { Message } from '../../broker/message.ts'
+import type { Message, QoS } from '../../broker/message.ts'
 import { behindTopic, packetEnd } from '../../broker/run.ts'
 import { copyBytes } from './copy.ts'
 import type { Version } from './decode.ts'
@@ -27,21 +27,21 @@ export class Encoder {
   start = 0
   end = 0
   readonly slab = new Slab()
-  /** v3.1.1 at QoS 0 and 1, v5 at QoS 0 and 1. */
-  readonly #templates = [new Template(), new Template(), new Template(), new Template()] as const
+  /** v3.1.1 at QoS 0, 1 and 2, then v5. */
+  readonly #templates = Array.from({ length: 6 }, () => new Template())
 
   /**
    * The message, or all packets of a run, as subscribers of `version` get them at `qos`, RETAIN 0, no subscription
    * identifiers: as they were read if that will do, else written once for all of them.
    */
-  find(message: Message, version: Version, qos: 0 | 1): void {
+  find(message: Message, version: Version, qos: QoS): void {
     if (message.packetVersion === version && message.qos === qos) {
       this.buffer = message.buffer
       this.start = message.packetStart
       this.end = message.payloadEnd
       return
     }
-    const template = this.#templates[version === 4 ? qos : qos === 0 ? 2 : 3]
+    const template = this.#templates[version === 4 ? qos : 3 + qos]!
     if (template.message === message) {
       this.buffer = template.buffer
       this.start = template.start
@@ -67,13 +67,7 @@ export class Encoder {
   }
 
   /** Writes one message as a PUBLISH into the slab, its packet id 0: `buffer`, `start` and `end` say where. */
-  write(
-    message: Message,
-    version: Version,
-    qos: 0 | 1,
-    retain: boolean,
-    identifiers: readonly number[]
-  ): void {
+  write(message: Message, version: Version, qos: QoS, retain: boolean, identifiers: readonly number[]): void {
     const topic = message.topic.bytes
     const properties = version === 5 ? message.properties : null
     let propertyBytes = properties === null ? 0 : properties.length
@@ -100,7 +94,7 @@ export class Encoder {
   }
 
   /** The packets of a run, of another version or QoS than they were read in, one behind the other. */
-  #writeRun(run: Message, version: Version, qos: 0 | 1): void {
+  #writeRun(run: Message, version: Version, qos: QoS): void {
     const topic = run.topic.bytes
     const from = run.buffer
     const before = (run.qos === 0 ? 0 : 2) + (run.packetVersion === 5 ? 1 : 0)
@@ -131,7 +125,7 @@ function writeHead(
   first: number,
   length: number,
   topic: Uint8Array,
-  qos: 0 | 1
+  qos: QoS
 ): number {
   buffer[start] = first
   let at = writeVariable(buffer, start + 1, length)

@@ -1,4 +1,4 @@
-// Messages of QoS 1 sent to a client and not acknowledged. Ids are given in a circle, so an id says its
+// Messages of QoS 1 and 2 sent to a client and not acknowledged. Ids are given in a circle, so an id says its
 // place in the row: acknowledging is arithmetic, in order or not, and nothing is kept a message.
 //
 //   ids    … 7  8  9 10 11 12 …          acknowledged out of order: 9 (marked)
@@ -41,6 +41,14 @@ export class Inflight {
     this.count += count
     this.next += count
     return id
+  }
+
+  /** Whether a message of this id is in flight. */
+  has(id: number): boolean {
+    let distance = id - 1 - (this.first % IDS)
+    if (distance < 0) distance += IDS
+    if (distance >= this.next - this.first) return false
+    return this.marks === null || this.marks[(this.first + distance) & (this.size - 1)] === 0
   }
 
   /** False if no message of this id is in flight. */

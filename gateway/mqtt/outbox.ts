@@ -36,7 +36,7 @@ export class Outbox {
   starts: number[] = []
   ends: number[] = []
   closed = 0
-  /** Triples: where packets of QoS 1 begin within the `pending` bytes, the id of the first, and how many they are. */
+  /** Triples: where packets of QoS 1 and 2 begin within the `pending` bytes, the id of the first, and how many they are. */
   patches: number[] = []
   patched = 0
   /** What waits for the socket; null until it once had to. */
@@ -66,7 +66,7 @@ export class Outbox {
     if (this.pending >= FLUSH_BYTES) this.flush()
   }
 
-  /** Adds `count` PUBLISH packets of QoS 1 whose ids are to be `id` and those that follow it in the circle. */
+  /** Adds `count` PUBLISH packets of QoS 1 or 2 whose ids are to be `id` and those that follow it in the circle. */
   pushWithIds(buffer: Uint8Array, start: number, end: number, id: number, count: number): void {
     this.patches[this.patched++] = this.pending
     this.patches[this.patched++] = id
@@ -74,24 +74,32 @@ export class Outbox {
     this.push(buffer, start, end)
   }
 
-  /** Hands all that is gathered to the socket, or puts it by when the socket has not taken what it has. */
+  /**
+   * Hands all that is gathered to the socket, or puts it by when the socket has not taken what it has. PUBACKs wait for the
+   * socket where they are: no more than the client's publishes, which wait with them.
+   */
   flush(): void {
-    const acknowledgements = this.acknowledgements
+    const isFree = this.transport.writable && (this.backlog === null || this.backlog.bytes === 0)
+    this.#flush(isFree, isFree)
+  }
+
+  #flush(isFree: boolean, withAcknowledgements: boolean): void {
+    const acknowledgements = withAcknowledgements ? this.acknowledgements : null
     const acknowledges = acknowledgements?.ready === true
     if (this.pending === 0 && !acknowledges) return
     const transport = this.transport
     const room = this.pending + (acknowledges ? acknowledgements.count * PUBACK_BYTES_MAX : 0)
-    if (!transport.writable || (this.backlog !== null && this.backlog.bytes > 0)) {
+    if (!isFree) {
       this.backlog ??= new Backlog(this.scratch.buffer)
       this.backlog.reserve(room)
-      this.backlog.commit(this.#gather(this.backlog.buffer, this.backlog.start))
+      this.backlog.commit(this.#gather(this.backlog.buffer, this.backlog.start, acknowledgements))
     } else if (this.closed === 0 && this.patched === 0 && !acknowledges) {
       transport.write(this.scratch.viewOf(this.buffer!, this.start, this.end))
     } else {
       const scratch = this.scratch
       scratch.take(room)
       const start = scratch.start
-      const bytes = this.#gather(scratch.buffer, start)
+      const bytes = this.#gather(scratch.buffer, start, acknowledgements)
       transport.write(scratch.buffer.subarray(start, start + bytes))
       if (transport.writable) scratch.giveBack()
     }
@@ -110,6 +118,7 @@ export class Outbox {
   /** Hands over everything, whether the socket takes it now or not; nothing more may be pushed. */
   finish(): void {
     this.flush()
+    this.#flush(false, true)
     const backlog = this.backlog
     if (backlog !== null) {
       while (backlog.bytes > 0) this.transport.write(backlog.shift()!)
@@ -125,9 +134,9 @@ export class Outbox {
   }
 
   /** Copies PUBACKs and pieces to `target`, and patches ids. Returns how many bytes that is. */
-  #gather(target: Uint8Array, at: number): number {
+  #gather(target: Uint8Array, at: number, acknowledgements: Acknowledgements | null): number {
     let next = at
-    if (this.acknowledgements !== null) next = this.acknowledgements.write(target, next, this.version)
+    if (acknowledgements !== null) next = acknowledgements.write(target, next, this.version)
     const base = next
     for (let i = 0; i < this.closed; i++) {
       next = copyBytes(target, next, this.buffers[i]!, this.starts[i]!, this.ends[i]!)
@@ -156,7 +165,7 @@ export class Outbox {
   }
 }
 
-/** Writes ids into `count` PUBLISH packets of QoS 1 that lie one behind the other from `at` on. */
+/** Writes ids into `count` PUBLISH packets of QoS 1 or 2 that lie one behind the other from `at` on. */
 function writeIds(target: Uint8Array, at: number, first: number, count: number): void {
   let id = first
   let packet = at

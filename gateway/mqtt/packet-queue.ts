@@ -25,7 +25,7 @@ export class PacketQueue {
   /** Packets that wait, and their bytes. */
   count = 0
   bytes = 0
-  /** The row that `find` found: packets of one QoS, the oldest first, at `start..end` of `buffer`. */
+  /** The row that `find` found: packets of one QoS (1 stands for 2 as well: they have ids), the oldest first, at `start..end` of `buffer`. */
   qos: 0 | 1 = 0
   found = 0
   start = 0
@@ -54,7 +54,7 @@ export class PacketQueue {
 
   /**
    * Finds the oldest packets, at most `countMax`, as many as lie together, have the QoS of the first, and take at most
-   * `bytesMax` bytes and, at QoS 1, `idsMax` ids. Returns how many.
+   * `bytesMax` bytes and, at QoS 1 and 2, `idsMax` ids. Returns how many.
    */
   find(countMax: number, bytesMax: number, idsMax: number): number {
     const { buffer, used } = this.#first

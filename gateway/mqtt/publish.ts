@@ -1,13 +1,14 @@
 // PUBLISH from a client: made a message in place, one with those behind it that are like it (a run), handed to the
 // broker, acknowledged when the broker says so.
 // Source: MQTT 5.0, 3.3 and 4.3; MQTT 3.1.1 likewise.
-import { Message } from '../../broker/message.ts'
+import { Message, type QoS } from '../../broker/message.ts'
 import { behindTopic, packetEnd, RUN_BYTES_MAX, RUN_MESSAGES_MAX } from '../../broker/run.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import type { Connection } from './connection.ts'
 import { packetId } from './decode.ts'
 import type { MqttGateway } from './gateway.ts'
-import { QOS_NOT_SUPPORTED, RECEIVE_MAXIMUM_EXCEEDED, SUCCESS } from './reason-codes.ts'
+import { Qos2 } from './qos2.ts'
+import { RECEIVE_MAXIMUM_EXCEEDED, SUCCESS } from './reason-codes.ts'
 import { BLOCKED_CONGESTION, BLOCKED_UNACKNOWLEDGED } from './state.ts'
 import { TopicCache } from './topic-cache.ts'
 
@@ -32,9 +33,6 @@ export function onPublish(
   const first = chunk[at]!
   const reason = view.read(chunk, first, start, end, version)
   if (reason !== SUCCESS) return refused(connection, reason, end)
-  // v5 was told Maximum QoS 1: [MQTT-3.2.2-11]. 3.1.1 cannot be told; an exchange that would not be exactly once is
-  // refused rather than begun.
-  if (view.qos === 2) return refused(connection, QOS_NOT_SUPPORTED, end)
   connection.topics ??= new TopicCache(gateway.broker)
   const topic = connection.topics.find(chunk, view.topicStart, view.topicEnd)
   if (topic === null) return refused(connection, connection.topics.reason, end)
@@ -44,18 +42,19 @@ export function onPublish(
     room = receiveRoom(connection)
     if (room === 0) return refused(connection, RECEIVE_MAXIMUM_EXCEEDED, end) // MQTT 5.0, 4.9
   }
-  const message = new Message(topic, chunk, view.payloadStart, end, view.qos === 0 ? 0 : 1, view.retain)
+  const message = new Message(topic, chunk, view.payloadStart, end, view.qos as QoS, view.retain)
   message.publisher = connection
   const hasProperties = view.propertiesEnd > view.propertiesStart
   if (hasProperties) message.properties = chunk.subarray(view.propertiesStart, view.propertiesEnd)
   if ((first & RETAIN_OR_DUP) === 0) {
     message.packetVersion = version
     message.packetStart = at
-    if (chunk[end] === first && !hasProperties && start - at <= RUN_HEADER_BYTES_MAX) {
+    if (chunk[end] === first && view.qos < 2 && !hasProperties && start - at <= RUN_HEADER_BYTES_MAX) {
       extend(gateway, message, limit, Math.min(room, RUN_MESSAGES_MAX))
     }
   }
   gateway.counters.messagesIn += message.count
+  if (view.qos === 2) return publishOnce(connection, message, view.id)
   if (view.qos === 1) awaitReceipt(connection, message, view.id, end)
   if (!gateway.broker.publish(message)) congested(connection)
   if (view.qos === 1 && version === 4) pauseIfFull(connection)
@@ -75,6 +74,19 @@ function extend(gateway: MqttGateway, message: Message, limit: number, countMax:
   message.payloadEnd = run.end
 }
 
+/** QoS 2: once, however often it comes. A client that exceeds its Receive Maximum with others than these is refused. */
+function publishOnce(connection: Connection, message: Message, id: number): number {
+  connection.qos2 ??= new Qos2(connection)
+  const { qos2, acknowledgements, gateway, version } = connection
+  const waiting = qos2.received.count + (acknowledgements?.count ?? 0)
+  // 3.1.1 knows no limit but that of its packet ids.
+  if (version === 5 && waiting >= gateway.options.receiveMaximum && !qos2.received.has(id)) {
+    return refused(connection, RECEIVE_MAXIMUM_EXCEEDED, message.payloadEnd) // MQTT 5.0, 4.9
+  }
+  if (!qos2.publish(id, message)) congested(connection)
+  return message.payloadEnd
+}
+
 /** How many publishes of QoS 1 may still come unacknowledged. Only what is not safe yet counts: what is, is acknowledged first. */
 function receiveRoom(connection: Connection): number {
   const { receiveMaximum } = connection.gateway.options
@@ -82,7 +94,8 @@ function receiveRoom(connection: Connection): number {
   const { acknowledgements, outbox } = connection
   outbox.acknowledgements = acknowledgements
   if (acknowledgements.count >= receiveMaximum) outbox.flush()
-  return Math.max(0, receiveMaximum - acknowledgements.count)
+  const received = connection.version === 5 && connection.qos2 !== null ? connection.qos2.received.count : 0
+  return Math.max(0, receiveMaximum - acknowledgements.count - received)
 }
 
 /** The id of a message, or of the first of a run, is `id`; the others are in the packets from `next` on. */

@@ -2,6 +2,7 @@
 // the retained messages follow it.
 // Source: MQTT 5.0, 3.8 and 3.9; MQTT 3.1.1 likewise.
 import { ShoalError } from '../../broker/errors.ts'
+import type { QoS } from '../../broker/message.ts'
 import type { Subscription } from '../../broker/topics/subscription.ts'
 import { checkSubscribe } from './check.ts'
 import type { Connection } from './connection.ts'
@@ -69,7 +70,7 @@ async function answer(connection: Connection, request: Request, identifier: numb
   const { filters } = connection
   if (!filters.has(filter) && filters.size >= options.subscriptionsMax) return refused(QUOTA_EXCEEDED)
   filters.add(filter)
-  const qos = request.qos === 0 ? 0 : 1 // QoS 2 is granted as 1: [MQTT-3.9.3-2] (3.1.1: [MQTT-3.8.4-6])
+  const qos = request.qos as QoS
   const noLocal = request.nl === true
   const retainAsPublished = request.rap === true
   try {

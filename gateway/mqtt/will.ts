@@ -1,13 +1,13 @@
 // A client's last will, published when its connection ends without a DISCONNECT that says all is well. Its
 // delay is not waited for: sessions end with their connections, and a will waits no longer than its session.
 // Source: MQTT 5.0, 3.1.2.5 and 3.1.3.2; MQTT 3.1.1, 3.1.2.5.
-import { Message, type TopicName } from '../../broker/message.ts'
+import { Message, type QoS, type TopicName } from '../../broker/message.ts'
 import type { MqttGateway } from './gateway.ts'
 
 export interface Will {
   topic: TopicName
   payload: Buffer
-  qos: 0 | 1
+  qos: QoS
   retain: boolean
   /** v5, encoded; null if none. */
   properties: Uint8Array | null

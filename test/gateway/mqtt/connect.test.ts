@@ -4,14 +4,14 @@ import { generate } from 'mqtt-packet'
 import { ShoalError } from '../../../broker/errors.ts'
 import { Bench, listening, RawClient } from './harness.ts'
 
-test('CONNACK of v5 says what is not offered: QoS 2, shared subscriptions, sessions', async t => {
+test('CONNACK of v5 says what is not offered: shared subscriptions, sessions', async t => {
   const { port } = await listening(t, { packetBytesMax: 5000, receiveMaximum: 77 })
   const client = await RawClient.open(t, port, 5)
   client.connect({ clientId: 'me', properties: { sessionExpiryInterval: 1000 } })
   const { reasonCode, sessionPresent, properties } = await client.expect('connack')
   assert.equal(reasonCode, 0)
   assert.equal(sessionPresent, false)
-  assert.equal(properties?.maximumQoS, 1)
+  assert.equal(properties?.maximumQoS, undefined, 'all are')
   assert.equal(properties?.sharedSubscriptionAvailable, false)
   assert.equal(properties?.sessionExpiryInterval, 0)
   assert.equal(properties?.maximumPacketSize, 5000)
@@ -79,12 +79,6 @@ const refusals: {
     version: 5,
     connect: { properties: { authenticationData: Buffer.from('x') } },
     code: 0x82
-  },
-  {
-    what: 'a will of QoS 2 (v5)',
-    version: 5,
-    connect: { will: { topic: 'w', payload: 'x', qos: 2 } },
-    code: 0x9b
   },
   {
     what: 'a will topic with a wildcard (v5)',
