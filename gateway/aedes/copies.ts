@@ -1,0 +1,178 @@
+// Keeps the copy of every item where it belongs: at the node that takes over when the owner dies. A write is answered when the copy
+// has it. A copy that is one step behind is sent the operations, any other one the state; and what this node has no business with
+// any more it gives to the owner, and forgets.
+import { ShoalError } from '../../broker/errors.ts'
+import type { Clock } from '../../broker/runtime/clock.ts'
+import type { Log } from '../../broker/runtime/log.ts'
+import type { Upring } from '../../broker/upring/api.ts'
+import { isPassing, pause } from './retry.ts'
+import type { EncodedState, Item, Operation, Table } from './table.ts'
+import type { Handed } from './takeover.ts'
+
+/** Items that are looked at, or copied, before others get their turn. */
+const SLICE = 500
+/** Copies that are made at once when the ring has changed. */
+const PARALLEL = 32
+
+export interface CopiesParts {
+  upring: Upring
+  clock: Clock
+  log: Log
+  table: Table
+}
+
+export class Copies {
+  readonly counters = { copied: 0, moved: 0, failed: 0 }
+  readonly #parts: CopiesParts
+
+  constructor(parts: CopiesParts) {
+    this.#parts = parts
+    // It may come back with nothing.
+    parts.upring.on('peerDown', ({ id }) => {
+      for (const item of parts.table.items.values()) if (item.copiedTo === id) item.copiedTo = null
+    })
+  }
+
+  /** Settles when the replica has the item as it is now. Rejects: OWNER_MOVED. */
+  async written(item: Item, operations: readonly Operation[]): Promise<void> {
+    item.unsent.push(...operations)
+    const done = new Promise<void>((resolve, reject) => {
+      item.waiters.push({ stamp: item.stamp, resolve, reject })
+    })
+    if (!item.isCopying) void this.#copy(item)
+    await done
+  }
+
+  /** Puts every item in its place after the ring has changed. */
+  async restore(): Promise<void> {
+    const { upring, table } = this.#parts
+    const uncopied: Item[] = []
+    const strays = new Map<string, Item[]>()
+    let looked = 0
+    for (const item of [...table.items.values()]) {
+      if (++looked % SLICE === 0) await new Promise<void>(resolve => setImmediate(resolve))
+      const replica = upring.next(item.hash)?.id ?? null
+      if (upring.allocatedToMe(item.hash)) {
+        if (replica !== null && item.copiedTo !== replica) uncopied.push(item)
+      } else if (replica !== upring.whoami()) {
+        const owner = upring.lookup(item.hash)?.id
+        if (owner === undefined) continue
+        const list = strays.get(owner) ?? []
+        list.push(item)
+        strays.set(owner, list)
+      }
+    }
+    await inParallel(uncopied, item => this.#copy(item))
+    for (const [owner, items] of strays) await this.#giveAway(owner, items)
+  }
+
+  /** One at a time for an item; goes on until there is nothing to be copied. Never rejects. */
+  async #copy(item: Item): Promise<void> {
+    if (item.isCopying) return
+    item.isCopying = true
+    const { upring, clock, log } = this.#parts
+    for (;;) {
+      if (!upring.allocatedToMe(item.hash)) {
+        this.#settle(item, new ShoalError('OWNER_MOVED', { key: item.key }))
+        break
+      }
+      const replica = upring.next(item.hash)?.id ?? null
+      if (replica === null) {
+        this.#settle(item, null)
+        break
+      }
+      if (item.copiedTo === replica && item.copiedStamp === item.stamp) break
+      try {
+        if (item.copiedTo === replica) await this.#sendOperations(item, replica)
+        else await this.#sendState(item, replica)
+        if (upring.next(item.hash)?.id === replica) this.#release(item)
+      } catch (error) {
+        item.copiedTo = null
+        this.counters.failed++
+        if (!isPassing(error)) log.warn({ key: item.key, replica, error }, 'aedes state not copied')
+        await pause(clock)
+      }
+    }
+    item.isCopying = false
+  }
+
+  async #sendOperations(item: Item, replica: string): Promise<void> {
+    const { stamp, copiedStamp, unsent } = item
+    item.unsent = []
+    const { isBehind } = await this.#parts.upring.peerConn({ id: replica }).request<{ isBehind: boolean }>({
+      ns: 'aedes',
+      cmd: 'follow',
+      key: item.key,
+      before: copiedStamp,
+      after: stamp,
+      operations: unsent
+    })
+    if (isBehind) item.copiedTo = null
+    else item.copiedStamp = stamp
+    this.counters.copied++
+  }
+
+  async #sendState(item: Item, replica: string): Promise<void> {
+    const { stamp } = item
+    item.unsent = []
+    const newer = await this.#put(item, replica)
+    // A partition has healed, and the other side wrote last.
+    if (newer !== null && this.#parts.table.adopt(item.key, newer.stamp, newer.state)) return
+    item.copiedTo = replica
+    item.copiedStamp = stamp
+    this.counters.copied++
+  }
+
+  async #put({ key, stamp, state }: Item, node: string): Promise<Handed | null> {
+    const { newer } = await this.#parts.upring.peerConn({ id: node }).request<{ newer: Handed | null }>({
+      ns: 'aedes',
+      cmd: 'put',
+      key,
+      stamp,
+      state: state.encode() as EncodedState
+    })
+    return newer
+  }
+
+  /** Forgets what another node owns and has. What it could not be given is kept until the ring changes again. */
+  async #giveAway(owner: string, items: readonly Item[]): Promise<void> {
+    const { upring, table, log } = this.#parts
+    await inParallel(items, async item => {
+      try {
+        await this.#put(item, owner)
+      } catch (error) {
+        this.counters.failed++
+        log.debug({ key: item.key, owner, error }, 'aedes state not given away')
+        return
+      }
+      const isMine = upring.allocatedToMe(item.hash) || upring.next(item.hash)?.id === upring.whoami()
+      if (isMine && upring.lookup(item.hash)?.id !== owner) return
+      table.remove(item)
+      this.counters.moved++
+    })
+  }
+
+  /** Those whose write the replica has. */
+  #release(item: Item): void {
+    const { waiters, copiedTo, copiedStamp } = item
+    if (copiedTo === null) return
+    item.waiters = waiters.filter(waiter => waiter.stamp > copiedStamp)
+    for (const waiter of waiters) if (waiter.stamp <= copiedStamp) waiter.resolve()
+  }
+
+  #settle(item: Item, error: Error | null): void {
+    const { waiters } = item
+    item.waiters = []
+    item.unsent = []
+    item.copiedTo = null
+    for (const waiter of waiters) error === null ? waiter.resolve() : waiter.reject(error)
+  }
+}
+
+async function inParallel<T>(all: readonly T[], run: (each: T) => Promise<void>): Promise<void> {
+  const rest = all.values()
+  const worker = async (): Promise<void> => {
+    for (const each of rest) await run(each)
+  }
+  await Promise.all(Array.from({ length: PARALLEL }, worker))
+}
