@@ -85,7 +85,10 @@ export class ClientRegistry {
     return true
   }
 
-  /** Settles when no older connection holds the id, on any node. Rejects: TIMEOUT, CLOSED. */
+  /**
+   * Settles when no older connection holds the id, on any node; or nothing is held for this one any more, since it was
+   * released or taken over meanwhile. Rejects: TIMEOUT, CLOSED.
+   */
   async claim(clientId: string, holder: ClientHolder): Promise<void> {
     const cluster = this.#cluster
     const older = this.#local.get(clientId)
@@ -96,12 +99,15 @@ export class ClientRegistry {
     const deadline = cluster.clock.now() + CLAIM_TIMEOUT_MS
     for (;;) {
       if (this.#closed) throw new ShoalError('CLOSED', { clientId })
+      // One that is tried again must not overtake a newer one.
+      if (this.#local.get(clientId) !== local) return
       const owner = cluster.ownerOf(keyOf(clientId))
       try {
         if (owner !== null) {
           const claim = { clientId, id: local.id, stamp }
           local.stamp =
             owner === cluster.nodeId ? await this.grant(claim, owner) : await cluster.claim(owner, claim)
+          if (this.#local.get(clientId) !== local) this.#tellReleased(clientId, local)
           return
         }
       } catch (error) {
@@ -119,8 +125,12 @@ export class ClientRegistry {
     const local = this.#local.get(clientId)
     if (local === undefined || local.holder !== holder) return
     this.#local.delete(clientId)
+    this.#tellReleased(clientId, local)
+  }
+
+  #tellReleased(clientId: string, { id, stamp }: Local): void {
     const owner = this.#cluster.ownerOf(keyOf(clientId))
-    const claim = { clientId, id: local.id, stamp: local.stamp }
+    const claim = { clientId, id, stamp }
     if (owner === this.#cluster.nodeId) this.released(claim, owner)
     else if (owner !== null) this.#cluster.fire(owner, 'client.release', claim)
   }

@@ -181,6 +181,38 @@ describe('the registry of client ids', () => {
     assert.equal(newer.isOpen, true)
   })
 
+  it('does not let a claim that is tried again overtake a newer one', async () => {
+    const nodes = new Nodes('a', 'b')
+    nodes.owner = null
+    const [older, newer] = [new Connection('older'), new Connection('newer')]
+    const superseded = nodes.at('b').claim('id', older)
+    await nodes.simulation.run(20)
+    const granted = nodes.at('b').claim('id', newer)
+    // Between the two's next tries, of which the newer's comes first.
+    await nodes.simulation.run(40)
+    nodes.owner = 'a'
+    await nodes.simulation.run(1000)
+    await superseded
+    await granted
+    assert.deepEqual([older.isOpen, newer.isOpen], [false, true])
+  })
+
+  it('keeps nothing of a connection that went while its claim was on the way', async () => {
+    for (let afterMs = 0; afterMs < 12; afterMs += 0.5) {
+      const nodes = new Nodes('a', 'b', 'c')
+      const first = nodes.at('c').claim('id', new Connection('older'))
+      await nodes.simulation.run(100)
+      await first
+      const gone = new Connection('gone')
+      const claim = nodes.at('b').claim('id', gone)
+      await nodes.simulation.run(afterMs)
+      nodes.at('b').release('id', gone)
+      await nodes.simulation.run(1000)
+      await claim
+      assert.ok(nodes.at('a').tryClaim('id', new Connection('next')), `gone after ${afterMs} ms`)
+    }
+  })
+
   it('claims ids of any length again without filling a frame', async () => {
     const nodes = new Nodes('a', 'b')
     nodes.owner = 'b'
