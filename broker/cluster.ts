@@ -237,6 +237,8 @@ export class Cluster {
   async stop(): Promise<void> {
     if (this.#stopped) return
     this.#stopped = true
+    // Who hears that we leave closes the link: it must not be dialled again.
+    this.#links.rest()
     await this.#swim.leave()
     this.#swim.stop()
     await this.#links.close()

@@ -7,6 +7,7 @@ import type { Runtime } from '../runtime/runtime.ts'
 import { admitAnswer, admitArrival } from './admission.ts'
 import { BACKOFF_MAX_MS, backoffMs } from './backoff.ts'
 import { openLink } from './create.ts'
+import { isDuplicate, peerIdOf, systemCodeOf } from './dial-error.ts'
 import type { Identity, LinkHandlers } from './handlers.ts'
 import type { Handshake, Hello, Refusal } from './handshake.ts'
 import type { KeyProof } from './key-proof.ts'
@@ -59,6 +60,7 @@ export class Links {
   /** Handshakes of either side. */
   readonly #handshakes: Set<Handshake>
   #attempts: number
+  #isResting: boolean
   #isClosed: boolean
 
   constructor({ runtime, self, ring, handlers, proof, options = {} }: LinksParts) {
@@ -76,6 +78,7 @@ export class Links {
     this.#open = new Set()
     this.#handshakes = new Set()
     this.#attempts = 0
+    this.#isResting = false
     this.#isClosed = false
   }
 
@@ -89,7 +92,7 @@ export class Links {
 
   /** Keeps a link to the peer: dials at once, and again whenever there is none. Twice is as once. */
   want(peerId: string): void {
-    if (this.#isClosed || peerId === this.#self.id) return
+    if (this.#isClosed || this.#isResting || peerId === this.#self.id) return
     const peer = this.#peerOf(peerId)
     if (peer.isWanted) return
     peer.isWanted = true
@@ -107,6 +110,16 @@ export class Links {
     peer.retry = null
     peer.link?.close()
     this.#forgetIfIdle(peer)
+  }
+
+  /** Dials nobody any more. Links that are open stay, and whoever comes is let in. */
+  rest(): void {
+    for (const peer of this.#peers.values()) {
+      peer.isWanted = false
+      peer.retry?.cancel()
+      peer.retry = null
+    }
+    this.#isResting = true
   }
 
   /** Takes an incoming connection. */
@@ -380,21 +393,4 @@ export class Links {
   #forgetIfIdle(peer: PeerState): void {
     if (peer.isIdle && this.#peers.get(peer.id) === peer) this.#peers.delete(peer.id)
   }
-}
-
-function isDuplicate(error: ShoalError | null): boolean {
-  return error?.code === 'PEER_REFUSED' && error.fields['reason'] === 'duplicate'
-}
-
-/** Who refused, or was refused. */
-function peerIdOf(error: ShoalError | null): string | null {
-  const peer = error?.fields['peer']
-  return typeof peer === 'string' ? peer : null
-}
-
-function systemCodeOf(error: unknown): string {
-  const cause = error instanceof ShoalError && error.cause !== undefined ? error.cause : error
-  if (typeof cause === 'object' && cause !== null && 'code' in cause && typeof cause.code === 'string')
-    return cause.code
-  return 'PEER_GONE'
 }

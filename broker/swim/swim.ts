@@ -127,6 +127,8 @@ export class Swim {
     // News first: an answer then carries what it brought about, such as our refutation.
     for (const message of messages) if (message.kind === 'news') this.#context.membership.learn(message.news)
     for (const message of messages) this.#handle(message, sender)
+    // Those who leave at the same time as we do need not be told.
+    if (this.#state === 'leaving' && this.size === 0) this.#settleLeave?.()
   }
 
   /** The other side of `transport.pushPull`: our state, after theirs was taken in. Throws PACKET_INVALID, CLOSED. */

@@ -105,6 +105,21 @@ test('a link that is no longer wanted closes gracefully and is not dialled again
   assert.equal(simulation.host('10.0.0.1').openTimers, 0)
 })
 
+test('links at rest dial no more, but keep what they have and let others in', async () => {
+  const simulation = new Simulation({ seed: 1 })
+  const [a, b, c] = ['10.0.0.1', '10.0.0.2', '10.0.0.3'].map(name => nodeAt(simulation, name))
+  a!.links.want(b!.id)
+  await simulation.until(() => b!.links.get(a!.id) !== null, 1000)
+  a!.links.rest()
+  c!.links.want(a!.id)
+  await simulation.until(() => a!.links.get(c!.id) !== null, 1000)
+  assert.deepEqual(a!.events, [`opened ${b!.id}`, `opened ${c!.id}`])
+  void b!.links.close()
+  a!.links.want('10.0.0.4:7979')
+  await simulation.run(5000)
+  assert.deepEqual(a!.events.slice(2), [`closed ${b!.id} gracefully`])
+})
+
 test('another node at the dialled address is refused, and told so', async () => {
   const simulation = new Simulation({ seed: 1 })
   const a = nodeAt(simulation, '10.0.0.1')
