@@ -1,5 +1,6 @@
 // The log of a process: lines for people, or pino's JSON objects for machines, on standard output.
 import { isatty } from 'node:tty'
+import { isMainThread } from 'node:worker_threads'
 import { pino } from 'pino'
 import type { Config } from '../../broker/config.ts'
 import type { Log } from '../../broker/runtime/log.ts'
@@ -8,8 +9,7 @@ import { LineLog } from './line-log.ts'
 /** Lines leave in the order of the calls, before the call returns. A reader that is gone is not an error. */
 export function createLog(config: Pick<Config, 'logLevel' | 'logFormat'>): Log {
   if (config.logFormat === 'json') {
-    const destination = pino.destination({ dest: 1, sync: true })
-    destination.on('error', () => {})
+    const destination = standardOutput()
     const { err } = pino.stdSerializers
     const serializers = { err, error: err, reason: err, cause: err }
     return pino(
@@ -20,7 +20,20 @@ export function createLog(config: Pick<Config, 'logLevel' | 'logFormat'>): Log {
   return new LineLog({
     level: config.logLevel,
     colour: isatty(1) && process.env['NO_COLOR'] === undefined,
-    write: line => process.stdout.write(`${line}\n`),
+    write: lineWriter(),
     now: () => new Date()
   })
+}
+
+/** What a worker writes to `process.stdout` would have to wait for the main thread, which may be about to end the process. */
+function lineWriter(): (line: string) => void {
+  if (isMainThread) return line => process.stdout.write(`${line}\n`)
+  const destination = standardOutput()
+  return line => destination.write(`${line}\n`)
+}
+
+function standardOutput(): ReturnType<typeof pino.destination> {
+  const destination = pino.destination({ dest: 1, sync: true })
+  destination.on('error', () => {})
+  return destination
 }

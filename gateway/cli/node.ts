@@ -13,7 +13,7 @@ import type { Gather, NodeFigures } from '../http/metrics.ts'
 import { listenMqtt, MqttGateway, type MqttListener, type SharedSocket } from '../mqtt/index.ts'
 import type { WebListener } from '../websocket/listener.ts'
 import type { AcceptMqtt } from '../websocket/mqtt.ts'
-import type { WebOptions } from '../websocket/options.ts'
+import type { PortSharing, WebOptions } from '../websocket/options.ts'
 import type { ClusterSecrets } from './cluster-secrets.ts'
 import { Failure, systemCode } from './failure.ts'
 
@@ -114,6 +114,14 @@ export class RunningNode {
   close(): Promise<void> {
     return closeAll(this.#parts)
   }
+
+  /**
+   * Closes at once what must not be open when a thread ends: the library of HTTP and WebSocket would abort the process.
+   * Clients and cluster are told nothing.
+   */
+  halt(): void {
+    this.#parts.web?.destroy()
+  }
 }
 
 interface Parts {
@@ -149,7 +157,7 @@ async function openWeb(
   port: number,
   neighbours: Neighbours | null
 ): Promise<WebListener> {
-  const options = { ...webOptions(config), port, joinsPort: neighbours?.haveOpened === true }
+  const options = { ...webOptions(config), port, sharing: sharingOf(neighbours) }
   const accept: AcceptMqtt = transport => gateway.accept(transport)
   const { listenWeb } = await loadWeb()
   try {
@@ -164,6 +172,11 @@ async function openWeb(
       (await tryToListen(config.host, port)) ?? error
     )
   }
+}
+
+function sharingOf(neighbours: Neighbours | null): PortSharing {
+  if (neighbours === null) return 'none'
+  return neighbours.haveOpened ? 'joins' : 'opens'
 }
 
 /** Loaded when it is wanted, since its library has no binary for each system that Node runs on. */

@@ -60,6 +60,8 @@ interface Running {
   /** Reads keys and certificates again. */
   reload(): void
   close(): Promise<void>
+  /** Makes ready for an end of the process that does not wait for `close`. */
+  halt(): Promise<void>
 }
 
 /** Settles with the exit code when all nodes of the process have stopped. `parentGone` is null without a parent to tell. */
@@ -70,11 +72,15 @@ async function runNode(
 ): Promise<number> {
   const log = createLog(config)
   const secrets = new ClusterSecrets(config)
-  exitOnBugs(log)
+  let workers: Workers | null = null
+  const exit = (code: number): void => {
+    void (workers?.halt() ?? Promise.resolve()).then(() => process.exit(code))
+  }
+  exitOnBugs(log, () => exit(1))
   const signals = new StopSignals(
     process,
     () => performance.now(),
-    code => process.exit(code),
+    exit,
     secrets.hasFiles ? SIGNALS_BUT_HUP : undefined
   )
   const asked =
@@ -93,7 +99,13 @@ async function runNode(
   try {
     const count = workersOf(config)
     if (count === 1) running = await runAlone(config, secrets, log, asked)
-    else running = await runWorkers(config, count, log, asked)
+    else {
+      workers = new Workers(config, count, (worker, reason) => {
+        log.error({ worker, ...reason }, 'worker failed, exiting')
+        exit(1)
+      })
+      running = await runWorkers(workers, config, asked)
+    }
   } catch (error) {
     if (isAsked) return 0
     throw error
@@ -116,22 +128,22 @@ async function runAlone(
     members: node.broker.status().members.length,
     workers: [],
     reload: () => secrets.reload(log),
-    close: () => node.close()
+    close: () => node.close(),
+    halt: async () => {}
   }
 }
 
-async function runWorkers(
-  config: Config,
-  count: number,
-  log: Log,
-  asked: Promise<unknown>
-): Promise<Running> {
-  const all = await Workers.start(config, count, asked, (worker, reason) => {
-    log.error({ worker, ...reason }, 'worker ended, exiting')
-    process.exit(1)
-  })
-  const { addresses, members, nodes } = all
-  return { addresses, members, workers: nodes, reload: () => all.reload(), close: () => all.close() }
+async function runWorkers(workers: Workers, config: Config, asked: Promise<unknown>): Promise<Running> {
+  await workers.start(config.base, asked)
+  const { addresses, members, nodes } = workers
+  return {
+    addresses,
+    members,
+    workers: nodes,
+    reload: () => workers.reload(),
+    close: () => workers.close(),
+    halt: () => workers.halt()
+  }
 }
 
 function announce(
@@ -153,7 +165,11 @@ function announce(
 async function close(running: Running, timeoutMs: number, log: Log): Promise<number> {
   const late = new Promise<'late'>(resolve => setTimeout(resolve, timeoutMs + CLOSE_GRACE_MS, 'late').unref())
   const inTime = (await Promise.race([running.close(), late])) !== 'late'
-  if (inTime) log.info({}, 'stopped')
-  else log.error({ timeoutMs }, 'not stopped in time, exiting')
-  return inTime ? 0 : 1
+  if (inTime) {
+    log.info({}, 'stopped')
+    return 0
+  }
+  log.error({ timeoutMs }, 'not stopped in time, exiting')
+  await running.halt()
+  return 1
 }

@@ -34,6 +34,8 @@ export interface WebListener {
   readonly counters: Readonly<WebCounters>
   /** Stops listening, says goodbye to all clients, and closes; settles within `lingerMs`. Twice is once. */
   close(): Promise<void>
+  /** Closes all at once, without goodbyes. */
+  destroy(): void
 }
 
 /**
@@ -117,8 +119,8 @@ class Listener implements WebListener {
   }
 
   async listen(): Promise<void> {
-    const { host, port, joinsPort } = this.#gateway.options
-    this.#port = await listenOn(this.#app, host, port, joinsPort)
+    const { host, port, sharing } = this.#gateway.options
+    this.#port = await listenOn(this.#app, host, port, sharing)
     this.address = { host, port: this.#port.port }
     this.#ticking = this.#gateway.broker.clock.every(TICK_MS, () => this.#tick())
   }
@@ -136,6 +138,12 @@ class Listener implements WebListener {
     for (const handler of [...this.#handlers]) handler.shutDown()
     // Closing the app cuts off what is not sent yet. The clock's timers would not keep the process for it.
     if (hadClients) await setTimeout(options.lingerMs)
+    this.#app.close()
+  }
+
+  destroy(): void {
+    this.#ticking?.cancel()
+    this.#port?.close()
     this.#app.close()
   }
 

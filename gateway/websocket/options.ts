@@ -1,6 +1,9 @@
 // What an operator may set of the web gateway (WebSocket and HTTP on one port), and what holds when
 // nothing is said. Every number is a bound on memory or time that one client, or all of them, can take.
 
+/** `opens` is the first of those that share a port. */
+export type PortSharing = 'none' | 'opens' | 'joins'
+
 export interface WebOptions {
   host: string
   /** 0 takes any free one. */
@@ -45,8 +48,8 @@ export interface WebOptions {
   receiptTimeoutMs: number
   /** How long `close` lets goodbyes reach their clients. */
   lingerMs: number
-  /** Another thread of this process listens on the port, and the system deals connections out to both. */
-  joinsPort: boolean
+  /** Whether other threads of this process listen on the port as well, and the system deals connections out to all. */
+  sharing: PortSharing
 }
 
 export const WEB_DEFAULTS: Readonly<WebOptions> = {
@@ -69,5 +72,5 @@ export const WEB_DEFAULTS: Readonly<WebOptions> = {
   batchMax: 1_000,
   receiptTimeoutMs: 10_000,
   lingerMs: 250,
-  joinsPort: false
+  sharing: 'none'
 }

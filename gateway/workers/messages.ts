@@ -26,6 +26,8 @@ export type ToWorker =
   /** Start the node. Without `open` it is the first, and opens the ports. */
   | { readonly type: 'start'; readonly base: readonly string[]; readonly open: OpenPorts | null }
   | { readonly type: 'stop' }
+  /** The process is about to end: close what must not be open then, and stand still. */
+  | { readonly type: 'halt' }
   /** Read files again, as at SIGHUP. */
   | { readonly type: 'reload' }
   | { readonly type: 'tell figures'; readonly id: number }
@@ -44,6 +46,9 @@ export type FromWorker =
   /** It could not start, which nobody expected. */
   | { readonly type: 'broken'; readonly error: Error }
   | { readonly type: 'stopped' }
+  | { readonly type: 'halted' }
+  /** A bug: it has said what in the log, and does nothing more. */
+  | { readonly type: 'lost' }
   | { readonly type: 'gather' }
   /** The answer to `tell figures`; null of a node that has none now. */
   | { readonly type: 'figures'; readonly id: number; readonly figures: NodeFigures | null }

@@ -33,10 +33,11 @@ const stopped = new Promise<void>(resolve => {
   stop = resolve
 })
 
-exitOnBugs(log)
+exitOnBugs(log, () => tell({ type: 'lost' }))
 main.on('message', (message: ToWorker) => {
   if (message.type === 'start') starting = start(message.base, message.open)
   else if (message.type === 'stop') void close()
+  else if (message.type === 'halt') halt()
   else if (message.type === 'reload') secrets?.reload(log)
   else if (message.type === 'gathered') gatherer.gathered(message.figures)
   else tell({ type: 'figures', id: message.id, figures: node?.figures() ?? null })
@@ -72,7 +73,7 @@ async function start(base: readonly string[], open: OpenPorts | null): Promise<v
   })
 }
 
-/** The thread stays, idle: a descriptor that it shares with the others is closed by its end. */
+/** The thread stays, idle, until the process ends. */
 async function close(): Promise<void> {
   stop()
   turns.leave()
@@ -80,6 +81,21 @@ async function close(): Promise<void> {
   await node?.close()
   node = null
   tell({ type: 'stopped' })
+}
+
+/**
+ * Closes what the end of a thread would stumble over, and then stands still: whoever comes to its end first closes the
+ * socket that all accept from, and no event loop may be looking at it then.
+ */
+function halt(): void {
+  stop()
+  node?.halt()
+  node = null
+  // What is closed now is gone when the loop has gone round.
+  setTimeout(() => {
+    tell({ type: 'halted' })
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)), 0, 0)
+  }, 0)
 }
 
 function failureOf(error: unknown): FromWorker {

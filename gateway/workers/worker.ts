@@ -19,8 +19,8 @@ export interface Serving {
 export interface WorkerEvents {
   /** It wants the figures of the others. */
   gather(worker: Worker): void
-  /** The thread has ended; by its own end nobody but a bug can cause that. */
-  ended(worker: Worker, reason: Readonly<Record<string, unknown>>): void
+  /** The thread has ended, or is not to be trusted any more. */
+  lost(worker: Worker, reason: Readonly<Record<string, unknown>>): void
 }
 
 export class Worker {
@@ -28,6 +28,7 @@ export class Worker {
   /** Rejects with `Failure`, or what else went wrong. */
   readonly serving: Promise<Serving>
   readonly stopped: Promise<void>
+  readonly halted: Promise<void>
   readonly #thread: Thread
   readonly #asked = new Map<number, (figures: NodeFigures | null) => void>()
   #questions = 0
@@ -41,12 +42,16 @@ export class Worker {
     let served: (serving: Serving) => void = () => {}
     let failed: (error: Error) => void = () => {}
     let stopped: () => void = () => {}
+    let halted: () => void = () => {}
     this.serving = new Promise((resolve, reject) => {
       served = resolve
       failed = reject
     })
     this.stopped = new Promise(resolve => {
       stopped = resolve
+    })
+    this.halted = new Promise(resolve => {
+      halted = resolve
     })
     // Whoever started it may have stopped waiting for it.
     this.serving.catch(() => {})
@@ -55,6 +60,8 @@ export class Worker {
       else if (message.type === 'failed') failed(new Failure(message.sentence, message.exitCode))
       else if (message.type === 'broken') failed(message.error)
       else if (message.type === 'stopped') stopped()
+      else if (message.type === 'halted') halted()
+      else if (message.type === 'lost') events.lost(this, {})
       else if (message.type === 'gather') events.gather(this)
       else this.#answered(message.id, message.figures)
     })
@@ -63,7 +70,8 @@ export class Worker {
       cause = error
     })
     this.#thread.on('exit', code => {
-      events.ended(this, cause === undefined ? { exitCode: code } : { exitCode: code, err: cause })
+      halted()
+      events.lost(this, cause === undefined ? { exitCode: code } : { exitCode: code, err: cause })
     })
   }
 
@@ -75,6 +83,11 @@ export class Worker {
   /** Asks it to stop: `stopped` tells when it has. */
   stop(): void {
     this.#send({ type: 'stop' })
+  }
+
+  /** Makes it ready for the end of the process: `halted` tells when it is. */
+  halt(): void {
+    this.#send({ type: 'halt' })
   }
 
   reload(): void {

@@ -21,15 +21,24 @@ export function workersOf({ workers }: Pick<Config, 'workers'>): number {
   return workers === 'auto' ? availableParallelism() : workers
 }
 
-/** Called once, when a thread has ended that nobody told to: the process is to end too. */
+/** Called once, when a worker fails: the process is to end too, after `halt`. */
 export type WorkerLost = (worker: number, reason: Readonly<Record<string, unknown>>) => void
+
+/** How long a worker may take to halt, unless it hangs. */
+const HALT_MS = 1000
 
 export class Workers {
   readonly #workers: readonly Worker[]
   #serving: readonly Serving[] = []
-  #isClosing = false
+  #isEnding = false
 
-  private constructor(config: Config, count: number, lost: WorkerLost) {
+  /** Threads that wait to be started. Throws `Failure` where there can be none. */
+  constructor(config: Config, count: number, lost: WorkerLost) {
+    if (process.platform === 'win32') {
+      throw new Failure(
+        'Workers share a listening socket, which Windows does not allow: leave --workers at 1.'
+      )
+    }
     const turns = Turns.memoryFor(count)
     this.#workers = channels(count).map((ports, index) => {
       const own = { ...config, clusterPort: portAt(config.clusterPort, index) }
@@ -37,9 +46,10 @@ export class Workers {
         { index, config: own, ports, turns },
         {
           gather: worker => void this.#gather(worker),
-          ended: (worker, reason) => {
-            if (!this.#isClosing) lost(worker.index, reason)
-            this.#isClosing = true
+          lost: (worker, reason) => {
+            if (this.#isEnding) return
+            this.#isEnding = true
+            lost(worker.index, reason)
           }
         }
       )
@@ -48,31 +58,19 @@ export class Workers {
 
   /**
    * Settles when all serve. `stopped` gives up a start that is under way: rejects with CLOSED. Rejects with `Failure` when
-   * one of them cannot start; the others are for the end of the process to end.
+   * one of them cannot start; then all have halted.
    */
-  static async start(
-    config: Config,
-    count: number,
-    stopped: Promise<unknown>,
-    lost: WorkerLost
-  ): Promise<Workers> {
-    if (process.platform === 'win32') {
-      throw new Failure(
-        'Workers share a listening socket, which Windows does not allow: leave --workers at 1.'
-      )
-    }
-    const workers = new Workers(config, count, lost)
+  async start(base: readonly string[], stopped: Promise<unknown>): Promise<void> {
     const abandoned = stopped.then(async () => {
-      await workers.close()
+      await this.close()
       throw new ShoalError('CLOSED')
     })
     try {
-      await Promise.race([workers.#start(config.base), abandoned])
+      await Promise.race([this.#start(base), abandoned])
     } catch (error) {
-      workers.#isClosing = true
+      await this.halt()
       throw error
     }
-    return workers
   }
 
   /** Of the first; the ports of clients are everyone's. */
@@ -95,11 +93,20 @@ export class Workers {
     for (const worker of this.#workers) worker.reload()
   }
 
-  /** All say goodbye to their clients and leave the cluster, at the same time; settles within `closeTimeoutMs`. */
+  /** All say goodbye to their clients and leave the cluster, at the same time, and halt; settles within `closeTimeoutMs`. */
   async close(): Promise<void> {
-    this.#isClosing = true
+    this.#isEnding = true
     for (const worker of this.#workers) worker.stop()
     await Promise.all(this.#workers.map(worker => worker.stopped))
+    await this.halt()
+  }
+
+  /** Makes ready for the end of the process, within `HALT_MS`. Must come before it: threads are ended wherever they are. */
+  async halt(): Promise<void> {
+    this.#isEnding = true
+    for (const worker of this.#workers) worker.halt()
+    const late = new Promise<void>(resolve => setTimeout(resolve, HALT_MS).unref())
+    await Promise.race([Promise.all(this.#workers.map(worker => worker.halted)), late])
   }
 
   async #start(base: readonly string[]): Promise<void> {
