@@ -5,9 +5,9 @@ import { ShoalError } from '../../broker/errors.ts'
 import type { Clock } from '../../broker/runtime/clock.ts'
 import type { Log } from '../../broker/runtime/log.ts'
 import type { Upring } from '../../broker/upring/api.ts'
-import { isPassing, pause } from './retry.ts'
 import type { EncodedState, Item, Operation, Table } from './table.ts'
 import type { Handed } from './takeover.ts'
+import { breathe, isPassing, pause } from './waiting.ts'
 
 /** Items that are looked at, or copied, before others get their turn. */
 const SLICE = 500
@@ -50,7 +50,7 @@ export class Copies {
     const strays = new Map<string, Item[]>()
     let looked = 0
     for (const item of [...table.items.values()]) {
-      if (++looked % SLICE === 0) await new Promise<void>(resolve => setImmediate(resolve))
+      if (++looked % SLICE === 0) await breathe(this.#parts.clock)
       const replica = upring.next(item.hash)?.id ?? null
       if (upring.allocatedToMe(item.hash)) {
         if (replica !== null && item.copiedTo !== replica) uncopied.push(item)

@@ -1,5 +1,6 @@
 // Finds the stored subscriptions of topics, at all nodes. The topics of one tick are asked for together, and answered in
 // the order in which they were asked, so that what was published first is queued first.
+import type { Clock } from '../../broker/runtime/clock.ts'
 import type { Scatter } from './scatter.ts'
 import type { MatchedSubscription } from './subscription-index.ts'
 
@@ -10,18 +11,20 @@ interface Asked {
 
 export class Matching {
   readonly #scatter: Scatter
+  readonly #clock: Clock
   #asked: Asked[] = []
   /** When what was asked before has been answered. */
   #before: Promise<unknown> = Promise.resolve()
 
-  constructor(scatter: Scatter) {
+  constructor(scatter: Scatter, clock: Clock) {
     this.#scatter = scatter
+    this.#clock = clock
   }
 
   match(topic: string): Promise<MatchedSubscription[]> {
     return new Promise(resolve => {
       this.#asked.push({ topic, resolve })
-      if (this.#asked.length === 1) setImmediate(() => this.#ask())
+      if (this.#asked.length === 1) this.#clock.defer(() => this.#ask())
     })
   }
 

@@ -13,6 +13,7 @@ import type { MatchedSubscription } from './subscription-index.ts'
 import { type EncodedState, type Item, type Operation, Table, type TableLimits } from './table.ts'
 import { type Handed, isWithin, type Range, Takeover } from './takeover.ts'
 import { View } from './view.ts'
+import { breathe } from './waiting.ts'
 
 const PRUNE_EVERY_MS = 15_000
 /** Items that are looked at before others get their turn. */
@@ -189,7 +190,7 @@ export class AedesNode {
   async *#retained(filter: string): AsyncGenerator<{ topic: string; bytes: Uint8Array }> {
     let looked = 0
     for (const { state, hash } of this.table.items.values()) {
-      if (++looked % SLICE === 0) await new Promise<void>(resolve => setImmediate(resolve))
+      if (++looked % SLICE === 0) await breathe(this.#broker.clock)
       if (!(state instanceof RetainedPacket) || state.bytes === null) continue
       if (matches(filter, state.topic) && this.#upring.allocatedToMe(hash))
         yield { topic: state.topic, bytes: state.bytes }

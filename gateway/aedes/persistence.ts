@@ -11,11 +11,11 @@ import { Caller } from './caller.ts'
 import { Matching } from './matching.ts'
 import type { AedesNode } from './node.ts'
 import { decodePacket, encodePacket, type Packet, publisherOf, queuedPacket } from './packet.ts'
-import { isPassing, pause } from './retry.ts'
 import { Scatter } from './scatter.ts'
 import type { Queued, StoredSubscription, StoredWill } from './session.ts'
 import type { MatchedSubscription } from './subscription-index.ts'
 import { type Operation, retainedKey, sessionKey } from './table.ts'
+import { isPassing, pause } from './waiting.ts'
 
 export interface Client {
   id: string
@@ -50,7 +50,7 @@ export class RingPersistence {
     this.#parts = parts
     this.#caller = new Caller(parts.upring, parts.operationsMax)
     this.#scatter = new Scatter({ upring: parts.upring, clock: parts.clock, view: parts.node.view })
-    this.#matching = new Matching(this.#scatter)
+    this.#matching = new Matching(this.#scatter, parts.clock)
   }
 
   /** The aedes broker; null before `setup`. */

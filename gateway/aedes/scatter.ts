@@ -3,8 +3,8 @@
 import type { Clock } from '../../broker/runtime/clock.ts'
 import type { Upring } from '../../broker/upring/api.ts'
 import type { ReceivedStreams } from '../../broker/upring/message.ts'
-import { isPassing, pause } from './retry.ts'
 import type { View } from './view.ts'
+import { isPassing, pause } from './waiting.ts'
 
 /** So long nodes are asked again when they do not see the same ring, or one of them is dying. */
 const TIMEOUT_MS = 20_000

@@ -6,9 +6,9 @@ import type { Log } from '../../broker/runtime/log.ts'
 import type { Upring } from '../../broker/upring/api.ts'
 import type { StealEvent } from '../../broker/upring/changes.ts'
 import type { ReceivedStreams } from '../../broker/upring/message.ts'
-import { isPassing, pause } from './retry.ts'
 import type { EncodedState, Table } from './table.ts'
 import type { View } from './view.ts'
+import { isPassing, pause } from './waiting.ts'
 
 /** Hashes after the first number, up to and including the second. */
 export type Range = readonly [start: number, end: number]

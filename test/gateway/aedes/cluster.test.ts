@@ -25,13 +25,20 @@ test(
     await subscriber.mqtt.subscribeAsync('flow/+', { qos: 2 })
     const publisher = await visit(t, a!)
     const sent: string[] = []
-    for (let i = 0; i < 60; i++) {
+    for (let i = 0; i < 30; i++) {
       sent.push(`${i}`)
-      const qos = (i % 3) as 0 | 1 | 2
-      await publisher.mqtt.publishAsync('flow/one', `${i}`, { qos })
+      // aedes orders messages of different QoS in no way.
+      for (const qos of [0, 1, 2] as const) await publisher.mqtt.publishAsync(`flow/${qos}`, `${i}`, { qos })
     }
-    await subscriber.has(60)
-    assert.deepEqual(subscriber.texts, sent)
+    await subscriber.has(90)
+    for (const qos of [0, 1, 2]) {
+      const received = subscriber.received.filter(({ topic }) => topic === `flow/${qos}`)
+      assert.deepEqual(
+        received.map(({ text }) => text),
+        sent
+      )
+      assert(received.every(each => each.qos === qos))
+    }
   }
 )
 
@@ -41,7 +48,7 @@ test('nothing is taken for repeated because another topic was faster', TIMEOUT, 
   const publisher = await visit(t, a!)
   const sent: Promise<unknown>[] = []
   for (let i = 0; i < 500; i++)
-    sent.push(publisher.mqtt.publishAsync(`race/${i % 50}`, `${i}`, { qos: (i % 2) as 0 | 1 }))
+    sent.push(publisher.mqtt.publishAsync(`race/${i % 50}`, `${i}`, { qos: (i % 50) % 2 === 0 ? 0 : 1 }))
   await Promise.all(sent)
   await subscriber.has(500)
   assert.equal(new Set(subscriber.texts).size, 500)
@@ -85,7 +92,7 @@ test('a session is resumed at another process, with all it missed, in order', TI
   const sent: string[] = []
   for (let i = 0; i < 100; i++) {
     sent.push(`${i}`)
-    await publisher.mqtt.publishAsync('news/today', `${i}`, { qos: i % 2 === 0 ? 1 : 2 })
+    await publisher.mqtt.publishAsync('news/today', `${i}`, { qos: 1 })
   }
   await publisher.mqtt.publishAsync('settled', '', { qos: 2 })
   const second = await visit(t, c!, options)

@@ -1,4 +1,5 @@
-// Tries again what the ring did not allow yet: a node has died and is not missed, or two nodes do not see the same ring.
+// Waiting: for a ring that does not allow something yet, because a node has died and is not missed, or two nodes do not see the
+// same; and for others to have their turn.
 import { ShoalError } from '../../broker/errors.ts'
 import type { Clock } from '../../broker/runtime/clock.ts'
 
@@ -11,4 +12,9 @@ export function isPassing(error: unknown): boolean {
 
 export function pause(clock: Clock): Promise<void> {
   return new Promise(resolve => clock.after(PAUSE_MS, resolve))
+}
+
+/** Settles when what is ready now has been handled: a long loop stops here now and then. */
+export function breathe(clock: Clock): Promise<void> {
+  return new Promise(resolve => clock.defer(resolve))
 }
