@@ -3,12 +3,19 @@
 //
 // npm run simulate -- swim [--members 10,100,1000] [--seed N] [--quick] [--output PATH]
 // The study of membership at scale: see swim/program.ts.
+//
+// npm run simulate -- kv [--seeds N] [--first SEED] [--busy MS] [--faults join,leave,...]
+// Handover of key-value data under load: see kv/scenario.ts.
 import { parseArgs } from 'node:util'
 import type { Log } from '../../broker/runtime/log.ts'
 import { type Fault, runScenario, type ScenarioOptions } from './broker/scenario.ts'
+import { runKvLives } from './kv/program.ts'
 import { runSwimStudy } from './swim/program.ts'
 
-process.exitCode = process.argv[2] === 'swim' ? await runSwimStudy(process.argv.slice(3)) : await runLives()
+const [, , command, ...rest] = process.argv
+if (command === 'swim') process.exitCode = await runSwimStudy(rest)
+else if (command === 'kv') process.exitCode = await runKvLives(rest)
+else process.exitCode = await runLives()
 
 /** The exit code: 1 when a guarantee was broken. */
 async function runLives(): Promise<number> {
