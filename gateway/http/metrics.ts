@@ -77,10 +77,19 @@ function processUse(text: MetricsText): void {
   const { user, system } = process.cpuUsage()
   const seconds = (user + system) / 1e6
   text.family('process_cpu_seconds_total', 'counter', 'CPU time of the process.').sample(seconds)
-  text
-    .family('process_resident_memory_bytes', 'gauge', 'Memory of the process.')
-    .sample(process.memoryUsage.rss())
+  const bytes = residentBytes()
+  if (bytes !== null)
+    text.family('process_resident_memory_bytes', 'gauge', 'Memory of the process.').sample(bytes)
   text.family('process_uptime_seconds', 'gauge', 'Age of the process.').sample(process.uptime())
+}
+
+/** Null when it cannot be read: the system tells it in a file, and the process may have as many open as it is allowed. */
+function residentBytes(): number | null {
+  try {
+    return process.memoryUsage.rss()
+  } catch {
+    return null
+  }
 }
 
 class MetricsText {

@@ -43,3 +43,14 @@ test('samples of one metric stand together, each with its node, and the process 
   assert.equal(lines.filter(line => line.startsWith('process_cpu_seconds_total ')).length, 1)
   assert.ok(metricsText([figuresOf('a:1', 1)], false).includes('\nshoal_mqtt_connections 1\n'))
 })
+
+test('without a free file descriptor there are metrics all the same, without the memory of the process', t => {
+  const figures = figuresOf('a:1', 1)
+  assert.ok(metricsText([figures], true).includes('\nprocess_resident_memory_bytes '))
+  t.mock.method(process.memoryUsage, 'rss', () => {
+    throw new Error('EMFILE: too many open files, uv_resident_set_memory')
+  })
+  const text = metricsText([figures], true)
+  assert.ok(!text.includes('process_resident_memory_bytes'))
+  assert.ok(text.includes('\nprocess_uptime_seconds '))
+})
