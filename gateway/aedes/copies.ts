@@ -13,6 +13,8 @@ import { breathe, isPassing, pause } from './waiting.ts'
 const SLICE = 500
 /** Copies that are made at once when the ring has changed. */
 const PARALLEL = 32
+/** So long an owner is asked to take what is its own. */
+const GIVE_TIMEOUT_MS = 10_000
 
 export interface CopiesParts {
   upring: Upring
@@ -33,8 +35,8 @@ export class Copies {
     })
   }
 
-  /** Settles when the replica has the item as it is now. Rejects: OWNER_MOVED. */
-  async written(item: Item, operations: readonly Operation[]): Promise<void> {
+  /** Settles when the replica has the item as it is now, after these operations. Rejects: OWNER_MOVED. */
+  async written(item: Item, operations: readonly Operation[] = []): Promise<void> {
     item.unsent.push(...operations)
     const done = new Promise<void>((resolve, reject) => {
       item.waiters.push({ stamp: item.stamp, resolve, reject })
@@ -47,23 +49,17 @@ export class Copies {
   async restore(): Promise<void> {
     const { upring, table } = this.#parts
     const uncopied: Item[] = []
-    const strays = new Map<string, Item[]>()
+    const strays: Item[] = []
     let looked = 0
     for (const item of [...table.items.values()]) {
       if (++looked % SLICE === 0) await breathe(this.#parts.clock)
       const replica = upring.next(item.hash)?.id ?? null
       if (upring.allocatedToMe(item.hash)) {
         if (replica !== null && item.copiedTo !== replica) uncopied.push(item)
-      } else if (replica !== upring.whoami()) {
-        const owner = upring.lookup(item.hash)?.id
-        if (owner === undefined) continue
-        const list = strays.get(owner) ?? []
-        list.push(item)
-        strays.set(owner, list)
-      }
+      } else if (replica !== upring.whoami()) strays.push(item)
     }
     await inParallel(uncopied, item => this.#copy(item))
-    for (const [owner, items] of strays) await this.#giveAway(owner, items)
+    await inParallel(strays, item => this.#giveAway(item))
   }
 
   /** One at a time for an item; goes on until there is nothing to be copied. Never rejects. */
@@ -81,7 +77,10 @@ export class Copies {
         this.#settle(item, null)
         break
       }
-      if (item.copiedTo === replica && item.copiedStamp === item.stamp) break
+      if (item.copiedTo === replica && item.copiedStamp === item.stamp) {
+        this.#release(item)
+        break
+      }
       try {
         if (item.copiedTo === replica) await this.#sendOperations(item, replica)
         else await this.#sendState(item, replica)
@@ -115,7 +114,7 @@ export class Copies {
   async #sendState(item: Item, replica: string): Promise<void> {
     const { stamp } = item
     item.unsent = []
-    const newer = await this.#put(item, replica)
+    const newer = await this.#send('put', item, replica)
     // A partition has healed, and the other side wrote last.
     if (newer !== null && this.#parts.table.adopt(item.key, newer.stamp, newer.state)) return
     item.copiedTo = replica
@@ -123,33 +122,36 @@ export class Copies {
     this.counters.copied++
   }
 
-  async #put({ key, stamp, state }: Item, node: string): Promise<Handed | null> {
-    const { newer } = await this.#parts.upring.peerConn({ id: node }).request<{ newer: Handed | null }>({
-      ns: 'aedes',
-      cmd: 'put',
-      key,
-      stamp,
-      state: state.encode() as EncodedState
-    })
+  async #send(cmd: 'put' | 'give', { key, stamp, state }: Item, node: string): Promise<Handed | null> {
+    const message = { ns: 'aedes', cmd, key, stamp, state: state.encode() as EncodedState }
+    const { newer } = await this.#parts.upring
+      .peerConn({ id: node })
+      .request<{ newer: Handed | null }>(message)
     return newer
   }
 
-  /** Forgets what another node owns and has. What it could not be given is kept until the ring changes again. */
-  async #giveAway(owner: string, items: readonly Item[]): Promise<void> {
-    const { upring, table, log } = this.#parts
-    await inParallel(items, async item => {
+  /** Forgets what others keep now: the owner says so when it has a copy elsewhere. What nobody takes is kept until the ring changes again. */
+  async #giveAway(item: Item): Promise<void> {
+    const { upring, table, clock, log } = this.#parts
+    const deadline = clock.now() + GIVE_TIMEOUT_MS
+    for (;;) {
+      const owner = upring.lookup(item.hash)?.id
+      const isMine = owner === upring.whoami() || upring.next(item.hash)?.id === upring.whoami()
+      if (owner === undefined || isMine) return
       try {
-        await this.#put(item, owner)
+        await this.#send('give', item, owner)
+        table.remove(item)
+        this.counters.moved++
+        return
       } catch (error) {
         this.counters.failed++
-        log.debug({ key: item.key, owner, error }, 'aedes state not given away')
-        return
+        if (!isPassing(error) || clock.now() > deadline) {
+          log.warn({ key: item.key, owner, error }, 'aedes state not given away')
+          return
+        }
       }
-      const isMine = upring.allocatedToMe(item.hash) || upring.next(item.hash)?.id === upring.whoami()
-      if (isMine && upring.lookup(item.hash)?.id !== owner) return
-      table.remove(item)
-      this.counters.moved++
-    })
+      await pause(clock)
+    }
   }
 
   /** Those whose write the replica has. */

@@ -101,12 +101,12 @@ export class AedesNode {
       return { streams: { items: Readable.from(plain) } }
     })
     add<Follow, { isBehind: boolean }>('follow', async request => ({ isBehind: !this.#follow(request) }))
-    add<Handed, { newer: Handed | null }>('put', async ({ key, stamp, state }) => {
-      const isTaken = this.table.adopt(key, stamp, state)
-      const item = this.table.items.get(key)!
-      if (isTaken && this.#upring.allocatedToMe(item.hash)) this.#changed()
-      if (isTaken || item.stamp === stamp) return { newer: null }
-      return { newer: { key, stamp: item.stamp, state: item.state.encode() as EncodedState } }
+    add<Handed, { newer: Handed | null }>('put', async handed => ({ newer: this.#put(handed) }))
+    add<Handed, { newer: Handed | null }>('give', async handed => {
+      const item = await this.#owned(handed.key)
+      const newer = this.#put(handed)
+      await this.copies.written(item)
+      return { newer }
     })
     add<Seen & { ranges: Range[] }, object>('take', async ({ view, ranges }) => {
       this.#agree(view)
@@ -166,6 +166,15 @@ export class AedesNode {
     this.#stamps.merge(after)
     this.table.stamped(item, after)
     return true
+  }
+
+  /** What is here, if that is newer than what came. */
+  #put({ key, stamp, state }: Handed): Handed | null {
+    const isTaken = this.table.adopt(key, stamp, state)
+    const item = this.table.items.get(key)!
+    if (isTaken && this.#upring.allocatedToMe(item.hash)) this.#changed()
+    if (isTaken || item.stamp === stamp) return null
+    return { key, stamp: item.stamp, state: item.state.encode() as EncodedState }
   }
 
   #agree(view: string): void {
