@@ -27,6 +27,7 @@ export class Worker {
   readonly index: number
   /** Rejects with `Failure`, or what else went wrong. */
   readonly serving: Promise<Serving>
+  /** Also when the thread has ended or is lost: what is not there any more has stopped. */
   readonly stopped: Promise<void>
   readonly halted: Promise<void>
   readonly #thread: Thread
@@ -53,6 +54,10 @@ export class Worker {
     this.halted = new Promise(resolve => {
       halted = resolve
     })
+    const lost = (reason: Readonly<Record<string, unknown>>): void => {
+      stopped()
+      events.lost(this, reason)
+    }
     // Whoever started it may have stopped waiting for it.
     this.serving.catch(() => {})
     this.#thread.on('message', (message: FromWorker) => {
@@ -61,7 +66,7 @@ export class Worker {
       else if (message.type === 'broken') failed(message.error)
       else if (message.type === 'stopped') stopped()
       else if (message.type === 'halted') halted()
-      else if (message.type === 'lost') events.lost(this, {})
+      else if (message.type === 'lost') lost({})
       else if (message.type === 'gather') events.gather(this)
       else this.#answered(message.id, message.figures)
     })
@@ -71,7 +76,7 @@ export class Worker {
     })
     this.#thread.on('exit', code => {
       halted()
-      events.lost(this, cause === undefined ? { exitCode: code } : { exitCode: code, err: cause })
+      lost(cause === undefined ? { exitCode: code } : { exitCode: code, err: cause })
     })
   }
 
