@@ -1,7 +1,8 @@
 // Memory in which one connection's output is gathered and from which it is written: the same bytes for
 // the next connection if the socket took all of it, and left to the socket if it did not.
 
-const SCRATCH_BYTES = 65_536
+/** More than one connection gathers before it writes: up to 48 KiB, a run, and its PUBACKs. */
+const SCRATCH_BYTES = 131_072
 
 export class Scratch {
   buffer: Buffer = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
