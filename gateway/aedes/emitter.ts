@@ -206,7 +206,17 @@ export class RingEmitter implements Receipt {
     const done = (): void => {
       if (--undone === 0) this.#done()
     }
-    for (const listener of listeners) listener.call(this, message, done)
+    for (const listener of listeners) {
+      try {
+        listener.call(this, message, done)
+      } catch (error) {
+        // A bug of the program, which ends it, but not of the broker, whose turn this is.
+        setImmediate(() => {
+          throw error
+        })
+        done()
+      }
+    }
   }
 
   #done(): void {

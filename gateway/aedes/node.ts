@@ -37,7 +37,7 @@ export class AedesNode {
   readonly copies: Copies
   readonly takeover: Takeover
   /** Called when the ring has changed and everything that this node owns is here. */
-  onRestored: () => Promise<void> = async () => {}
+  onRestored: () => void = () => {}
   readonly #broker: Broker
   readonly #upring: Upring
   readonly #stamps: HybridClock
@@ -91,11 +91,12 @@ export class AedesNode {
       upring.add<Request & ReceivedMessage, Reply>({ ns: 'aedes', cmd }, handler)
     }
     add<Apply, { results: unknown[] }>('apply', async ({ key, operations }) => {
-      const item = await this.#owned(key)
-      return { results: await this.#apply(item, operations) }
+      await this.#own(key)
+      return { results: await this.#apply(this.table.make(key), operations) }
     })
     add<{ key: string; after: number }, object>('queue', async ({ key, after }) => {
-      const { state } = await this.#owned(key)
+      await this.#own(key)
+      const state = this.table.items.get(key)?.state
       const queued: Queued[] = state instanceof Session ? state.queued(after) : []
       const plain = queued.map(({ serial, messageId, bytes }) => ({ serial, messageId, bytes }))
       return { streams: { items: Readable.from(plain) } }
@@ -103,9 +104,9 @@ export class AedesNode {
     add<Follow, { isBehind: boolean }>('follow', async request => ({ isBehind: !this.#follow(request) }))
     add<Handed, { newer: Handed | null }>('put', async handed => ({ newer: this.#put(handed) }))
     add<Handed, { newer: Handed | null }>('give', async handed => {
-      const item = await this.#owned(handed.key)
+      await this.#own(handed.key)
       const newer = this.#put(handed)
-      await this.copies.written(item)
+      await this.copies.written(this.table.items.get(handed.key)!)
       return { newer }
     })
     add<Seen & { ranges: Range[] }, object>('take', async ({ view, ranges }) => {
@@ -133,13 +134,12 @@ export class AedesNode {
     })
   }
 
-  /** The item of a key that this node owns, when it is complete. Throws OWNER_MOVED, LIMIT_EXCEEDED. */
-  async #owned(key: string): Promise<Item> {
+  /** Settles when this node owns the key and has all that is kept under it. Throws OWNER_MOVED. */
+  async #own(key: string): Promise<void> {
     const hash = this.#upring.hash(key)
     const awaited = this.takeover.awaited(hash)
     if (awaited !== null) await awaited
     if (!this.#upring.allocatedToMe(hash)) throw new ShoalError('OWNER_MOVED', { key })
-    return this.table.make(key)
   }
 
   /** The results in order, when the replica has what changed. */
@@ -237,7 +237,7 @@ export class AedesNode {
       await this.takeover.settled()
       try {
         await this.copies.restore()
-        await this.onRestored()
+        this.onRestored()
       } catch (error) {
         if (this.#broker.closing) break
         this.#broker.log.warn({ error }, 'aedes state not restored')

@@ -3,7 +3,7 @@
 import type { Log } from '../../broker/runtime/log.ts'
 import type { Upring } from '../../broker/upring/api.ts'
 import type { AedesNode } from './node.ts'
-import { decodePacket, type Packet } from './packet.ts'
+import { decodePacket } from './packet.ts'
 import type { AedesBroker, RingPersistence } from './persistence.ts'
 
 export interface WillsParts {
@@ -17,28 +17,36 @@ export class Wills {
   readonly counters = { published: 0, failed: 0 }
   readonly #parts: WillsParts
   readonly #dead = new Set<string>()
+  #isPublishing = false
 
   constructor(parts: WillsParts) {
     this.#parts = parts
     parts.upring.on('peerDown', ({ id }) => this.#dead.add(id))
     parts.upring.on('peerUp', ({ id }) => this.#dead.delete(id))
-    parts.node.onRestored = () => this.#publish()
+    parts.node.onRestored = () => void this.#publish()
   }
 
   async #publish(): Promise<void> {
-    const { broker } = this.#parts.persistence
-    if (broker === null || this.#dead.size === 0) return
+    const { node, persistence } = this.#parts
+    const { broker } = persistence
+    if (broker === null || this.#dead.size === 0 || this.#isPublishing) return
+    this.#isPublishing = true
     const dead = new Set(this.#dead)
-    for (const [clientId, { node, brokerId, bytes }] of [...this.#parts.node.wills()])
-      if (dead.has(node)) await this.#publishOne(broker, { id: clientId, brokerId }, decodePacket(bytes))
-    for (const node of dead) this.#dead.delete(node)
+    for (const [clientId, will] of [...node.wills()])
+      if (dead.has(will.node))
+        await this.#publishOne(broker, { id: clientId, brokerId: will.brokerId }, will.bytes)
+    for (const each of dead) this.#dead.delete(each)
+    this.#isPublishing = false
+    // Another may have died meanwhile.
+    void this.#publish()
   }
 
   async #publishOne(
     broker: AedesBroker,
     client: { id: string; brokerId: string },
-    will: Packet
+    bytes: Uint8Array
   ): Promise<void> {
+    const will = decodePacket(bytes)
     try {
       await told(done => {
         if (broker.authorizePublish === undefined) done()

@@ -1,6 +1,7 @@
 // The brokers that a comparison knows, each started fast and fair: on loopback, anonymous, without
 // persistence, without limits that drop messages.
 import { aedes, aedesRedis } from './aedes.ts'
+import { aedesRing } from './aedes-ring.ts'
 import { mosquitto } from './mosquitto.ts'
 import { nats, natsCluster } from './nats.ts'
 import { shoal } from './shoal.ts'
@@ -15,6 +16,7 @@ export const BROKERS = {
   'nats-cluster': natsCluster,
   aedes,
   'aedes-redis': aedesRedis,
+  'aedes-ring': aedesRing,
   'uws-publish': uws
 } as const satisfies Record<string, BrokerKind>
 export type BrokerName = keyof typeof BROKERS
