@@ -3,6 +3,7 @@
 // the other node is gone, so is all that waits for it.
 import { ShoalError } from '../../errors.ts'
 import type { Upring } from '../../upring/api.ts'
+import type { ReceivedMessage } from '../../upring/message.ts'
 
 const TRY_MS = 5000
 const PAUSE_MS = 20
@@ -32,9 +33,14 @@ interface Item {
 export interface NeighbourParts {
   readonly upring: Upring
   readonly namespace: string
-  readonly session: string
   /** News that wait; messages beyond it are refused. */
   readonly queueMax: number
+  /** A name that no session of this node had before. */
+  session(): string
+  /** All that this node listens to. */
+  filters(): Iterable<string>
+  /** The answer to the first request: what the other node listens to. */
+  met(reply: ReceivedMessage): void
   /** The other node is no member any more. */
   gone(): void
 }
@@ -43,21 +49,22 @@ export class Neighbour {
   readonly id: string
   readonly #parts: NeighbourParts
   readonly #queue: Item[] = []
+  #session: string
   #number = 0
   #isSending = false
   #isGone = false
 
-  /** Begins with `filters`. */
-  constructor(id: string, filters: Iterable<string>, parts: NeighbourParts) {
+  constructor(id: string, parts: NeighbourParts) {
     this.id = id
     this.#parts = parts
-    for (const filter of filters) this.#queue.push({ news: [filter, true], settled: () => {} })
+    this.#session = parts.session()
+    for (const news of this.#filters()) this.#queue.push({ news, settled: () => {} })
     // The first request is sent even if there is nothing to say: it says so.
     void this.#send()
   }
 
-  get waiting(): number {
-    return this.#queue.length
+  get session(): string {
+    return this.#session
   }
 
   /** False when there is no room. Filters are told whatever waits: they are bounded themselves. */
@@ -85,14 +92,8 @@ export class Neighbour {
       // What is said in one tick goes together.
       await Promise.resolve()
       const items = this.#take()
-      const { upring, session } = this.#parts
-      const batch: Batch = {
-        from: upring.whoami(),
-        session,
-        number: ++this.#number,
-        news: items.map(({ news }) => news)
-      }
-      await this.#deliver(batch)
+      this.#number++
+      await this.#deliver(items.map(({ news }) => news))
       for (const { settled } of items) settled()
     } while (this.#queue.length > 0)
     this.#isSending = false
@@ -105,12 +106,27 @@ export class Neighbour {
     return this.#queue.splice(0, count)
   }
 
-  async #deliver(batch: Batch): Promise<void> {
+  #filters(): News[] {
+    return [...this.#parts.filters()].map(filter => [filter, true] as const)
+  }
+
+  /** Until the other node has it, or is gone. */
+  async #deliver(news: readonly News[]): Promise<void> {
     const { upring, namespace: ns } = this.#parts
+    const batch = (): Batch => ({ from: upring.whoami(), session: this.#session, number: this.#number, news })
     for (let pauseMs = PAUSE_MS; !this.#isGone; pauseMs = Math.min(PAUSE_MS_MAX, pauseMs * 2)) {
       try {
-        await upring.peerConn(this).request({ ns, cmd: 'news', ...batch }, { timeoutMs: TRY_MS })
-        return
+        const reply = await upring
+          .peerConn(this)
+          .request({ ns, cmd: 'news', ...batch() }, { timeoutMs: TRY_MS })
+        if (reply['isForgotten'] !== true) {
+          if (this.#number === 1 && !this.#isGone) this.#parts.met(reply)
+          return
+        }
+        // It took this node for dead meanwhile, and has to hear everything again.
+        this.#session = this.#parts.session()
+        this.#number = 1
+        news = [...this.#filters(), ...news]
       } catch (error) {
         if (error instanceof ShoalError && error.retryable && error.code !== 'PEER_UNKNOWN') {
           upring.log.debug({ peer: this.id, error }, 'news not taken yet')

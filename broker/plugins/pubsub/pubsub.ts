@@ -59,6 +59,14 @@ export function createPubSub(upring: Upring, options: PubSubOptions = {}): PubSu
   return new PubSubNode(upring, options)
 }
 
+/** What another node has told. */
+interface Known {
+  readonly session: string
+  /** Of the last news that were taken. */
+  number: number
+  readonly filters: Set<string>
+}
+
 const FILTERS_MAX = 100_000
 const QUEUE_MAX = 10_000
 const MESSAGE_BYTES_MAX = 1024 * 1024
@@ -73,11 +81,11 @@ class PubSubNode implements PubSub {
   readonly #listeners: Listeners
   /** Filters of other nodes → their ids. */
   readonly #remote: Matcher<string>
-  readonly #known = new Map<string, { session: string; number: number; filters: Set<string> }>()
+  readonly #known = new Map<string, Known>()
   readonly #neighbours = new Map<string, Neighbour>()
   /** What waits until the node has joined; null when it has. */
   #early: (() => void)[] | null = []
-  /** Told when news of a node come for the first time. */
+  /** Called when another node has said what it listens to, or is gone. */
   #heard: (() => void) | null = null
   #sessions = 0
   #isClosed = false
@@ -239,11 +247,13 @@ class PubSubNode implements PubSub {
   #neighbour(id: string): Neighbour {
     let neighbour = this.#neighbours.get(id)
     if (neighbour === undefined) {
-      neighbour = new Neighbour(id, this.#listeners.filters, {
+      neighbour = new Neighbour(id, {
         upring: this.#upring,
         namespace: this.#namespace,
-        session: `${this.#upring.clock.wall()}/${++this.#sessions}`,
+        session: () => `${this.#upring.clock.wall()}/${++this.#sessions}`,
+        filters: () => this.#listeners.filters,
         queueMax: this.#queueMax,
+        met: reply => this.#met(id, reply),
         gone: () => this.#gone(id)
       })
       if (this.#isClosed) neighbour.end()
@@ -268,19 +278,35 @@ class PubSubNode implements PubSub {
       !Array.isArray(news)
     )
       throw new ShoalError('BAD_REQUEST', { expected: 'news' })
+    const isFirst = number === 1
     let known = this.#known.get(from)
     if (known?.session !== session) {
-      if (number !== 1) throw new ShoalError('BAD_REQUEST', { expected: 'the first news of a session' })
-      for (const filter of known?.filters ?? []) this.#remote.remove(filter, from)
-      known = { session, number: 0, filters: new Set() }
-      this.#known.set(from, known)
+      if (!isFirst) return { isForgotten: true }
+      known = this.#begin(from, session)
     }
-    this.#neighbour(from)
+    const neighbour = this.#neighbour(from)
+    if (number > known.number) {
+      known.number = number
+      for (const each of news as News[]) this.#take(from, known.filters, each)
+    }
+    return isFirst ? { session: neighbour.session, filters: [...this.#listeners.filters] } : {}
+  }
+
+  /** What another node listens to, as it says when it is greeted. Its own news tell the same, but a node that joins gets none before it is up. */
+  #met(from: string, { session, filters }: ReceivedMessage): void {
+    if (typeof session !== 'string' || !Array.isArray(filters)) return
+    if (this.#known.get(from)?.session !== session) {
+      const known = this.#begin(from, session)
+      for (const filter of filters) this.#take(from, known.filters, [String(filter), true])
+    }
     this.#heard?.()
-    if (number <= known.number) return {}
-    known.number = number
-    for (const each of news as News[]) this.#take(from, known.filters, each)
-    return {}
+  }
+
+  #begin(from: string, session: string): Known {
+    for (const filter of this.#known.get(from)?.filters ?? []) this.#remote.remove(filter, from)
+    const known = { session, number: 0, filters: new Set<string>() }
+    this.#known.set(from, known)
+    return known
   }
 
   #take(from: string, filters: Set<string>, news: News): void {
