@@ -11,6 +11,7 @@ export interface Aim {
 
 /** How much more a member of the largest cluster may send than one of the smallest: ids have more digits there. */
 const FLAT_BYTES = 1.2
+/** On average: no probe is sent sooner than its turn, and a crash right after it is found by the next one. */
 const DETECTED_MS = 2 * swimPresets.lan.probeIntervalMs
 const HEALED_MS = 30_000
 const LOSS = 0.05

@@ -1,6 +1,6 @@
 // npm run simulate -- swim [--members 10,100,1000] [--seed N] [--quick] [--output PATH]
-// The study of SWIM at scale; with a path, its reports go to PATH.md and PATH.html, and its
-// figures to PATH.json; else the tables go to the output.
+// The study of SWIM at scale. It takes a core a quarter of an hour, most of it for the thousand; --quick, some minutes. With
+// a path, its reports go to PATH.md and PATH.html and its figures to PATH.json; else the tables go to the output.
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { describeMachine } from '../../../load/machine.ts'
