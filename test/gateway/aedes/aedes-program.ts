@@ -9,7 +9,7 @@ const { mq, persistence, broker, close } = await aedesOnRing({
   logLevel: 'warn',
   cluster: { preset: 'local' }
 })
-const aedes = await Aedes.createBroker({ mq, persistence } as object)
+const aedes = await Aedes.createBroker({ mq, persistence })
 const server = createServer(socket => aedes.handle(socket))
 server.listen(0, '127.0.0.1', () => {
   const { port } = server.address() as { port: number }

@@ -4,7 +4,7 @@ import { before, test } from 'node:test'
 import { withDeadline } from '../../support/deadline.ts'
 import { eventually } from '../../support/eventually.ts'
 import { fileScope } from './file-scope.ts'
-import { type Place, startFleet, visit } from './fleet.ts'
+import { type Place, startFleet, startPlace, visit } from './fleet.ts'
 
 const TIMEOUT = { timeout: 60_000 }
 const scope = fileScope()
@@ -115,6 +115,31 @@ test('a client that connects at another process is closed where it was', TIMEOUT
   await publisher.mqtt.publishAsync('for/jumper', 'here')
   await second.has(1)
 })
+
+test(
+  'a process that comes takes over its part, and gives it back when it is told to end',
+  TIMEOUT,
+  async t => {
+    const d = await startPlace(t, [a!.id])
+    const publisher = await visit(t, a!)
+    const names = Array.from({ length: 10 }, (_each, i) => `guest${i}`)
+    for (const clientId of names) {
+      const guest = await visit(t, d, { clientId, clean: false })
+      await guest.mqtt.subscribeAsync(`mail/${clientId}`, { qos: 1 })
+      await guest.mqtt.endAsync()
+      await publisher.mqtt.publishAsync(`mail/${clientId}`, 'one', { qos: 2 })
+    }
+    d.child.signal('SIGTERM')
+    for (const clientId of names) await publisher.mqtt.publishAsync(`mail/${clientId}`, 'two', { qos: 2 })
+    assert.equal(await d.child.exit(), 0)
+    for (const clientId of names) {
+      const back = await visit(t, c!, { clientId, clean: false })
+      await back.has(2)
+      assert.deepEqual(back.texts, ['one', 'two'])
+      await back.mqtt.endAsync()
+    }
+  }
+)
 
 test(
   'when a process is killed, wills are published, and sessions and retained messages go on',

@@ -55,7 +55,7 @@ class Scene {
     return this.persistences.get(this.nodes.at(0))!
   }
 
-  write(client: string): Promise<void> {
+  write(client: string, persistence = this.persistence): Promise<void> {
     const number = ++this.#written
     const packet = {
       topic: 't',
@@ -64,14 +64,14 @@ class Scene {
       brokerId: 'writer',
       brokerCounter: number
     }
-    return this.persistence.outgoingEnqueueCombi([{ clientId: client }], packet).then(
+    return persistence.outgoingEnqueueCombi([{ clientId: client }], packet).then(
       () => void this.acknowledged.get(client)!.push(number),
       error => void this.failures.push(error)
     )
   }
 
-  async queueOf(client: string): Promise<number[]> {
-    const packets = this.persistence.outgoingStream({ id: client }).toArray() as Promise<Packet[]>
+  async queueOf(client: string, persistence = this.persistence): Promise<number[]> {
+    const packets = persistence.outgoingStream({ id: client }).toArray() as Promise<Packet[]>
     return (await this.nodes.settle(packets, SETTLED_MS)).map(({ payload }) => Number(payload))
   }
 }
@@ -129,3 +129,33 @@ for (let seed = FIRST; seed < FIRST + SEEDS; seed++)
   test(`seed ${seed}: every packet that was acknowledged is queued once, in order, whoever comes, goes or dies`, async () => {
     await run(seed)
   })
+
+test('when a partition has healed, the last writer of a session has won, and all nodes say the same', async () => {
+  const scene = new Scene(7)
+  const { nodes } = scene
+  for (let i = 0; i < 4; i++) await scene.join()
+  const [left, right] = [nodes.all.slice(0, 2), nodes.all.slice(2)]
+  const sides = [left, right].map(side => side.map(({ name }) => name)) as [string[], string[]]
+  const clients = Array.from({ length: 20 }, (_each, i) => `client${i}`)
+  for (const client of clients) {
+    scene.acknowledged.set(client, [])
+    await nodes.settle(scene.write(client), SETTLED_MS)
+  }
+  nodes.simulation.partition(...sides)
+  await nodes.simulation.run(30_000)
+  for (const [i, client] of clients.entries()) {
+    const order = i % 2 === 0 ? [left, right] : [right, left]
+    for (const [node] of order) {
+      await nodes.settle(scene.write(client, scene.persistences.get(node!)!), SETTLED_MS)
+      await nodes.simulation.run(10)
+    }
+  }
+  nodes.simulation.heal()
+  await nodes.simulation.run(90_000)
+  assert.deepEqual(scene.failures, [])
+  for (const client of clients) {
+    const [first, , last] = scene.acknowledged.get(client)!
+    for (const persistence of scene.persistences.values())
+      assert.deepEqual(await scene.queueOf(client, persistence), [first, last], client)
+  }
+})
