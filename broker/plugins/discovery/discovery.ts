@@ -163,11 +163,14 @@ class DiscoveryNode implements Discovery {
     return {}
   }
 
-  /** Known only to the owner, who is asked to be sure that it is. */
+  /** Leases run at the owner only, who is asked to be sure that it is. */
   async #renew({ key, instance, lease }: ReceivedMessage): Promise<object> {
     const service = mustBeKey(key)
-    await this.#records.read(service)
-    return { known: this.#leases.renew(service, mustBeKey(instance), mustBeKey(lease)) }
+    const name = mustBeKey(instance)
+    const { value } = await this.#records.read(service)
+    const now = decodeService(value).get(name)?.lease
+    if (now !== undefined && now !== lease) return { isReplaced: true }
+    return { isKnown: this.#leases.renew(service, name, mustBeKey(lease)) }
   }
 
   /** Does nothing when the instance has been registered again since. */

@@ -1,5 +1,5 @@
 // The holder's end of a registration: renews it three times within its time, and registers again when the owner of the service does
-// not know of it any more, as after a pause that was longer than the lease.
+// not know of it any more, as after a pause that was longer than the lease. It ends when somebody else has registered the instance.
 import { ShoalError } from '../../errors.ts'
 import type { Timer } from '../../runtime/clock.ts'
 import type { Upring } from '../../upring/api.ts'
@@ -27,6 +27,8 @@ export class Lease {
   #isReleased = false
   /** How often the owner did not know the lease any more. */
   lost = 0
+  /** The instance was registered again, by another holder: this lease has ended. Noticed at a renewal. */
+  replaced = false
 
   /** `id` is another one for each registration in the cluster. */
   constructor(id: string, parts: LeaseParts) {
@@ -63,8 +65,12 @@ export class Lease {
     if (this.#isReleased) throw new ShoalError('CLOSED', { instance: this.instance })
     this.#timer?.cancel()
     try {
-      const { known } = await this.#ask('renew')
-      if (known !== true && !this.#isReleased) {
+      const { isKnown, isReplaced } = await this.#ask('renew')
+      if (this.#isReleased) return
+      if (isReplaced === true) {
+        this.replaced = true
+        this.#end()
+      } else if (isKnown !== true) {
         this.lost++
         await this.#register()
       }
@@ -76,10 +82,14 @@ export class Lease {
   /** Takes the instance from its service. Twice is as once. Should it fail, the lease runs out by itself. */
   async release(): Promise<void> {
     if (this.#isReleased) return
+    this.#end()
+    await this.#ask('release')
+  }
+
+  #end(): void {
     this.#isReleased = true
     this.#timer?.cancel()
     this.#parts.ended(this)
-    await this.#ask('release')
   }
 
   async #register(): Promise<void> {

@@ -110,8 +110,15 @@ test('who registers an instance again has it, and its old holder cannot take it 
   const [a, b] = [discoveryOf(rings.at(0).upring), discoveryOf(rings.at(1).upring)]
   const old = await rings.settle(a.register('web', 'one', { meta: 'old' }))
   await rings.settle(b.register('web', 'one', { meta: 'new' }))
+  const older = await rings.settle(a.register('web', 'two', { ttlMs: TTL_MS, meta: 'old' }))
+  await rings.settle(b.register('web', 'two', { ttlMs: TTL_MS, meta: 'new' }))
   await rings.settle(old.release())
-  assert.deepEqual(await rings.settle(a.lookup('web')), [{ instance: 'one', meta: 'new' }])
+  await rings.simulation.until(() => older.replaced && older.released, TTL_MS)
+  await rings.simulation.run(5 * TTL_MS)
+  assert.deepEqual(await rings.settle(a.lookup('web')), [
+    { instance: 'one', meta: 'new' },
+    { instance: 'two', meta: 'new' }
+  ])
 })
 
 test('a node that closes releases what it holds', async () => {
