@@ -202,7 +202,7 @@ class Play {
     assert.ok(written.startsWith(read), 'what was read is a beginning of what was written')
     const isWhole = read === written && way.endWritten
     if (reader === 'given' && this.isEndedElsewhere) {
-      const mustKnow = read !== written && !this.#isDone(writer) && !this.breakers.has(writer)
+      const mustKnow = read !== written && !this.#isDone(way, writer) && !this.breakers.has(writer)
       if (mustKnow) assert.notEqual(this.#errorAt(writer), null, 'the writer is told')
       return
     }
@@ -212,15 +212,15 @@ class Play {
       assert.equal(way.endRead, way.endWritten)
     } else if (!isWhole && this.breakers.size > 0) {
       for (const end of [writer, reader]) {
-        if (this.breakers.has(end) || (end === writer && this.#isDone(end))) continue
+        if (this.breakers.has(end) || (end === writer && this.#isDone(way, end))) continue
         assert.notEqual(this.#errorAt(end), null, `${end} is told`)
       }
     }
   }
 
   /** The writer has ended, and all it wrote was taken from it: like one that has handed its data to a socket, it is gone. */
-  #isDone(writer: Side): boolean {
-    return writer === 'given' ? this.given.readableEnded : this.far.writableFinished
+  #isDone(way: Direction, writer: Side): boolean {
+    return way.endWritten && (writer === 'given' ? this.given.readableEnded : this.far.writableFinished)
   }
 
   #errorAt(end: Side): Error | null {
