@@ -6,12 +6,15 @@ import { Cluster } from './cluster.ts'
 import { ShoalError } from './errors.ts'
 import type { Message, TopicName } from './message.ts'
 import { hashKey, shardKey } from './ring/hash.ts'
-import { integer, list, record, text } from './router/control.ts'
 import { Router } from './router/router.ts'
 import type { Clock } from './runtime/clock.ts'
 import type { Log } from './runtime/log.ts'
 import type { Runtime } from './runtime/runtime.ts'
-import { type Claim, type ClientHolder, ClientRegistry } from './sessions/registry.ts'
+import type { Attachment } from './sessions/attachment.ts'
+import type { ClientHolder } from './sessions/registry.ts'
+import type { SessionClient } from './sessions/remote.ts'
+import { type AttachRequest, Sessions } from './sessions/sessions.ts'
+import type { SessionWill } from './sessions/will.ts'
 import { validateTopic } from './topics/filter.ts'
 import type { Subscriber, Subscription, SubscriptionOptions } from './topics/subscription.ts'
 import type { Upring } from './upring/api.ts'
@@ -34,7 +37,7 @@ export class BrokerNode implements Broker {
   #bound: Promise<Cluster> | null = null
   #cluster: Cluster | null = null
   #router: Router | null = null
-  #registry: ClientRegistry | null = null
+  #sessions: Sessions | null = null
   /** Null until somebody asks for it. */
   #upring: { readonly instance: Upring; readonly ground: BrokerGround } | null = null
   #joined = false
@@ -74,17 +77,18 @@ export class BrokerNode implements Broker {
     this.#bound = Cluster.start(this.#options, this.#runtime, ({ id, instance }) => {
       const router = new Router(id, instance, this.#options, this.#runtime, {
         linkOpened: peer => {
-          this.#registry?.renewWith(peer.id)
+          this.#sessions?.linkOpened(peer.id)
           if (peer.link !== null) this.#upring?.ground.linkOpened(peer.link)
         },
         linkClosed: peer => {
+          this.#sessions?.linkLost(peer.id)
           if (!this.#cluster?.isMember(peer.id, peer.instance)) router.rebalancing.peerLost(peer)
         },
-        peerGone: peer => this.#registry?.nodeGone(peer.id),
-        ringChanged: () => this.#registry?.ringChanged()
+        peerGone: peer => this.#sessions?.nodeGone(peer.id),
+        ringChanged: () => this.#sessions?.registry.ringChanged()
       })
       this.#router = router
-      this.#registry = this.#createRegistry(id, router)
+      this.#sessions = this.#createSessions(id, router)
       return {
         handlers: router.inbound,
         events: { membersChanged: () => this.#membersChanged() }
@@ -92,7 +96,7 @@ export class BrokerNode implements Broker {
     })
     const cluster = await this.#bound
     this.#cluster = cluster
-    this.#handleControl(this.#started())
+    this.#sessions?.handle(this.#started().control)
     this.#upring?.ground.bound(cluster, this.#started())
     await cluster.join()
     await this.#agreed()
@@ -143,17 +147,27 @@ export class BrokerNode implements Broker {
     this.#started().subscribing.unsubscribeAll(subscriber)
   }
 
-  tryClaim(clientId: string, holder: ClientHolder): boolean {
-    return this.#registry?.tryClaim(clientId, holder) === true
+  tryClaim(clientId: string, holder: ClientHolder, will: SessionWill | null = null): boolean {
+    return this.#sessions?.tryClaim(clientId, holder, will) === true
   }
 
-  async claim(clientId: string, holder: ClientHolder): Promise<void> {
+  async claim(clientId: string, holder: ClientHolder, will: SessionWill | null = null): Promise<void> {
     this.#started()
-    await this.#registry!.claim(clientId, holder)
+    await this.#sessions!.claim(clientId, holder, will)
+  }
+
+  async attach(
+    clientId: string,
+    holder: ClientHolder,
+    client: SessionClient,
+    request: AttachRequest
+  ): Promise<Attachment> {
+    this.#started()
+    return await this.#sessions!.attach(clientId, holder, client, request)
   }
 
   release(clientId: string, holder: ClientHolder): void {
-    this.#registry?.release(clientId, holder)
+    this.#sessions?.registry.release(clientId, holder)
   }
 
   ownerOf(topic: string): string | null {
@@ -202,7 +216,8 @@ export class BrokerNode implements Broker {
       topics: router.topics.size,
       subscriptions: router.subscriptions.count,
       retained: router.retained.count,
-      clients: this.#registry!.size,
+      clients: this.#sessions!.registry.size,
+      sessions: this.#sessions!.hosting.count,
       waiting: {
         publishes: router.publishing.waiting,
         deliveries: inflightOf(router),
@@ -238,7 +253,7 @@ export class BrokerNode implements Broker {
     // A start that is under way is let come as far as its sockets, so that these can be closed. If it fails, `start` says why.
     const cluster = await this.#bound?.catch(() => null)
     const router = this.#router
-    this.#registry?.close()
+    this.#sessions?.close()
     if (!cluster || router === null) return await this.#closeUpring()
     const deadline = this.clock.now() + this.#options.closeTimeoutMs
     if (cluster.phase === 'serving') {
@@ -307,44 +322,22 @@ export class BrokerNode implements Broker {
     this.#upring?.ground.changed()
   }
 
-  #createRegistry(nodeId: string, router: Router): ClientRegistry {
-    return new ClientRegistry({
-      clock: this.clock,
-      log: this.log,
-      nodeId,
-      ownerOf: key => router.view.ownerOf(hashKey(key))?.id ?? null,
-      isMember: id => id === nodeId || router.view.peers.has(id),
-      stamp: () => router.hybridClock.next(),
-      claim: async (id, claim) => {
-        const stamp = integer(record(await this.#request(id, 'client.claim', claim)), 'stamp')
-        router.hybridClock.merge(stamp)
-        return stamp
+  #createSessions(nodeId: string, router: Router): Sessions {
+    const { hybridClock, view } = router
+    return new Sessions(
+      {
+        clock: this.clock,
+        log: this.log,
+        nodeId,
+        ownerOf: key => view.ownerOf(hashKey(key))?.id ?? null,
+        isMember: id => id === nodeId || view.peers.has(id),
+        stamp: () => hybridClock.next(),
+        merge: stamp => hybridClock.merge(stamp),
+        link: id => view.peer(id)?.link ?? null
       },
-      request: (id, name, body) => this.#request(id, name, body),
-      fire: (id, name, body) => router.view.peer(id)?.link?.fire(name, body)
-    })
-  }
-
-  #handleControl(router: Router): void {
-    const { control } = router
-    const registry = this.#registry!
-    control.onRequest('client.claim', async (peer, body) => {
-      return { stamp: await registry.grant(claimOf(body), peer.id) }
-    })
-    control.onRequest('client.evict', (_peer, body) => {
-      registry.evict(claimOf(body))
-      return {}
-    })
-    control.onFire('client.release', (peer, body) => registry.released(claimOf(body), peer.id))
-    control.onFire('client.claims', (peer, body) => {
-      for (const claim of list(body, 'claims')) registry.renewed(claimOf(record(claim)), peer.id)
-    })
-  }
-
-  async #request(id: string, name: string, body: object): Promise<unknown> {
-    const link = this.#router?.view.peer(id)?.link
-    if (link === null || link === undefined) throw new ShoalError('PEER_UNKNOWN', { peer: id })
-    return (await link.request(name, body)).body
+      this,
+      this.#options
+    )
   }
 
   #started(): Router {
@@ -358,8 +351,4 @@ function inflightOf(router: Router): number {
   let count = 0
   for (const peer of router.view.peers.values()) count += peer.inflightCount
   return count
-}
-
-function claimOf(body: Readonly<Record<string, unknown>>): Claim {
-  return { clientId: text(body, 'clientId'), id: integer(body, 'id'), stamp: integer(body, 'stamp') }
 }

@@ -6,13 +6,18 @@ import type { RouterOptions } from './router/router.ts'
 import type { Clock } from './runtime/clock.ts'
 import type { Log } from './runtime/log.ts'
 import type { Runtime } from './runtime/runtime.ts'
+import type { Attachment } from './sessions/attachment.ts'
+import { SESSION_LIMITS, type SessionLimits } from './sessions/limits.ts'
 import type { ClientHolder } from './sessions/registry.ts'
+import type { SessionClient } from './sessions/remote.ts'
+import type { AttachRequest } from './sessions/sessions.ts'
+import type { SessionWill } from './sessions/will.ts'
 import type { Subscriber, Subscription, SubscriptionOptions } from './topics/subscription.ts'
 import type { Upring } from './upring/api.ts'
 
 export type { ClientHolder } from './sessions/registry.ts'
 
-export interface BrokerOptions extends ClusterOptions, RouterOptions {
+export interface BrokerOptions extends ClusterOptions, RouterOptions, SessionLimits {
   /** Leaving, handing over and draining take no longer than this. */
   closeTimeoutMs: number
 }
@@ -33,6 +38,7 @@ export const defaultOptions: BrokerOptions = {
   publishWindow: 65_536,
   linkBufferBytesMax: 16 * 1024 * 1024,
   replayMax: 100_000,
+  ...SESSION_LIMITS,
   closeTimeoutMs: 10_000
 }
 
@@ -89,9 +95,23 @@ export interface Broker {
    * Claims a client id if that can be done at once: this node owns the id, and no connection holds it. False: nothing
    * has been done, and `claim` is to be called.
    */
-  tryClaim(clientId: string, holder: ClientHolder): boolean
-  /** Settles when no older connection, on any node, holds the client id. Rejects: TIMEOUT, CLOSED. */
-  claim(clientId: string, holder: ClientHolder): Promise<void>
+  tryClaim(clientId: string, holder: ClientHolder, will?: SessionWill | null): boolean
+  /**
+   * Settles when no older connection, on any node, holds the client id. A session that was kept for it is over. The will is
+   * published if this node dies before `release`; else that is the holder's business. Rejects: TIMEOUT, CLOSED.
+   */
+  claim(clientId: string, holder: ClientHolder, will?: SessionWill | null): Promise<void>
+  /**
+   * `claim` for a client whose session outlives its connection: resumes the session wherever it is, or begins one; what is to be
+   * sent to the client goes to `client.port` from `start` on. To be detached, then released. Rejects: TIMEOUT, CLOSED,
+   * LIMIT_EXCEEDED.
+   */
+  attach(
+    clientId: string,
+    holder: ClientHolder,
+    client: SessionClient,
+    request: AttachRequest
+  ): Promise<Attachment>
   /** The connection is gone. Does nothing when another holds the id by now. */
   release(clientId: string, holder: ClientHolder): void
 
@@ -131,6 +151,8 @@ export interface BrokerStatus {
   subscriptions: number
   retained: number
   clients: number
+  /** Sessions that this node hosts, which outlive their connections. */
+  sessions: number
   /** What is under way between nodes: all 0 when nothing happens. */
   waiting: { publishes: number; deliveries: number; gated: number; kept: number }
   counters: Record<string, number>

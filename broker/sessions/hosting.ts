@@ -101,8 +101,8 @@ export class Hosting implements SessionWorld {
     this.#sessions.get(clientId)?.end()
   }
 
-  /** Subscribes on behalf of the session; settles as `broker.subscribe` does, whether it existed. */
-  async subscribe(session: Session, request: SubscribeRequest): Promise<Subscription | null> {
+  /** Subscribes on behalf of the session; settles as `broker.subscribe` does. Retained messages follow later. */
+  async subscribe(session: Session, request: SubscribeRequest): Promise<void> {
     const { filter, options, retainHandling } = request
     const broker = this.#broker
     const before = session.subscriptions.get(filter)
@@ -111,7 +111,8 @@ export class Hosting implements SessionWorld {
       const { subscription, existed } = await broker.subscribe(session, filter, options)
       if (session.isEnded || session.hasMoved) broker.unsubscribeAll(session)
       const wanted = retainHandling === 0 || (retainHandling === 1 && !existed) // [MQTT-3.3.1-9] .. [MQTT-3.3.1-11]
-      return wanted ? subscription : null
+      // Behind the SUBACK that is sent now.
+      if (wanted) broker.clock.defer(() => void this.#sendRetained(session, subscription))
     } catch (error) {
       if (before === undefined) {
         session.subscriptions.delete(filter)
@@ -121,7 +122,7 @@ export class Hosting implements SessionWorld {
     }
   }
 
-  async sendRetained(session: Session, subscription: Subscription): Promise<void> {
+  async #sendRetained(session: Session, subscription: Subscription): Promise<void> {
     if (session.isEnded || session.hasMoved) return
     try {
       await this.#broker.sendRetained(subscription)
@@ -156,8 +157,8 @@ export class Hosting implements SessionWorld {
     return this.#broker.topic(name)
   }
 
-  publish(message: Message): void {
-    this.#broker.publish(message)
+  publish(message: Message): boolean {
+    return this.#broker.publish(message)
   }
 
   deadlineChanged(session: Session): void {

@@ -1,14 +1,19 @@
 // One connection a client id in the whole cluster. The id hashes onto the ring; its owner knows which node
 // holds it now, and has the older connection closed before the newer is granted. When the ring changes,
-// each node claims again what it holds; of two holders (after a partition) the newer stays.
+// each node claims again what it holds; of two holders (after a partition) the newer stays. With the claim goes the will
+// of a client whose session ends with its connection: if the holder's node dies, the owner has it published.
 import { ShoalError } from '../errors.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
+import type { SessionWill } from './will.ts'
 
 /** A connection that holds a client id. */
 export interface ClientHolder {
-  /** A newer connection has claimed the client id: close this one (MQTT: 0x8E) before returning. */
-  takenOver(): void
+  /**
+   * A newer connection has claimed the client id: close this one (MQTT: 0x8E) before returning. The newer is granted when
+   * the promise settles. Called again when another still waits for that.
+   */
+  takenOver(): void | Promise<void>
 }
 
 /** What the registry needs of the cluster. */
@@ -24,6 +29,8 @@ export interface RegistryCluster {
   stamp(): number
   /** Asks the owner for a claim; settles with its stamp. */
   claim(nodeId: string, claim: Claim): Promise<number>
+  /** A client's node has died: its will is to be published. */
+  orphaned(will: SessionWill): void
   request(nodeId: string, name: string, body: object): Promise<unknown>
   fire(nodeId: string, name: string, body: object): void
 }
@@ -39,6 +46,7 @@ interface Local {
   readonly id: number
   /** Orders claims of one client id; given by the owner. */
   stamp: number
+  readonly will: SessionWill | null
 }
 
 interface Held {
@@ -49,13 +57,18 @@ interface Held {
   granted: Promise<void> | null
   /** The holder before, until it has let go. */
   before: Held | null
+  readonly will: SessionWill | null
 }
 
 export interface Claim {
   clientId: string
   id: number
   stamp: number
+  will: SessionWill | null
 }
+
+/** Asks an owner for a claim; settles with its stamp. */
+export type Ask = (owner: string, claim: Claim) => Promise<number>
 
 export class ClientRegistry {
   readonly #cluster: RegistryCluster
@@ -75,13 +88,13 @@ export class ClientRegistry {
   }
 
   /** Claims if nobody else is to be asked: the id is owned here, and nobody holds it. Else false, and nothing is done. */
-  tryClaim(clientId: string, holder: ClientHolder): boolean {
+  tryClaim(clientId: string, holder: ClientHolder, will: SessionWill | null = null): boolean {
     const { nodeId } = this.#cluster
     if (this.#closed || this.#local.has(clientId) || this.#held.has(clientId)) return false
     if (this.#cluster.ownerOf(keyOf(clientId)) !== nodeId) return false
     const stamp = this.#cluster.stamp()
-    this.#local.set(clientId, { holder, id: stamp, stamp })
-    this.#held.set(clientId, { nodeId, id: stamp, stamp, granted: null, before: null })
+    this.#local.set(clientId, { holder, id: stamp, stamp, will })
+    this.#held.set(clientId, { nodeId, id: stamp, stamp, granted: null, before: null, will })
     return true
   }
 
@@ -89,13 +102,18 @@ export class ClientRegistry {
    * Settles when no older connection holds the id, on any node; or nothing is held for this one any more, since it was
    * released or taken over meanwhile. Rejects: TIMEOUT, CLOSED.
    */
-  async claim(clientId: string, holder: ClientHolder): Promise<void> {
+  async claim(
+    clientId: string,
+    holder: ClientHolder,
+    will: SessionWill | null = null,
+    ask: Ask = (owner, claim) => this.#ask(owner, claim)
+  ): Promise<void> {
     const cluster = this.#cluster
     const older = this.#local.get(clientId)
     const stamp = cluster.stamp()
-    const local: Local = { holder, id: stamp, stamp }
+    const local: Local = { holder, id: stamp, stamp, will }
     this.#local.set(clientId, local)
-    if (older !== undefined && older.holder !== holder) older.holder.takenOver()
+    if (older !== undefined && older.holder !== holder) await older.holder.takenOver()
     const deadline = cluster.clock.now() + CLAIM_TIMEOUT_MS
     for (;;) {
       if (this.#closed) throw new ShoalError('CLOSED', { clientId })
@@ -104,9 +122,7 @@ export class ClientRegistry {
       const owner = cluster.ownerOf(keyOf(clientId))
       try {
         if (owner !== null) {
-          const claim = { clientId, id: local.id, stamp }
-          local.stamp =
-            owner === cluster.nodeId ? await this.grant(claim, owner) : await cluster.claim(owner, claim)
+          local.stamp = await ask(owner, { clientId, id: local.id, stamp, will })
           if (this.#local.get(clientId) !== local) this.#tellReleased(clientId, local)
           return
         }
@@ -130,7 +146,7 @@ export class ClientRegistry {
 
   #tellReleased(clientId: string, { id, stamp }: Local): void {
     const owner = this.#cluster.ownerOf(keyOf(clientId))
-    const claim = { clientId, id, stamp }
+    const claim = { clientId, id, stamp, will: null }
     if (owner === this.#cluster.nodeId) this.released(claim, owner)
     else if (owner !== null) this.#cluster.fire(owner, 'client.release', claim)
   }
@@ -140,7 +156,7 @@ export class ClientRegistry {
    * The order in which claims come here is what counts, not the clocks of the nodes. Throws OWNER_MOVED.
    */
   async grant(claim: Claim, nodeId: string): Promise<number> {
-    const { clientId, id } = claim
+    const { clientId, id, will } = claim
     this.#checkOwned(clientId)
     const before = this.#held.get(clientId) ?? null
     if (before !== null && before.nodeId === nodeId && before.id === id) {
@@ -148,7 +164,7 @@ export class ClientRegistry {
       return before.stamp
     }
     const stamp = Math.max(claim.stamp, (before?.stamp ?? 0) + 1)
-    const held: Held = { nodeId, id, stamp, granted: null, before }
+    const held: Held = { nodeId, id, stamp, granted: null, before, will }
     this.#held.set(clientId, held)
     if (before === null) return stamp
     held.granted = this.#evictHeld(clientId, before).then(() => {
@@ -163,13 +179,19 @@ export class ClientRegistry {
     return stamp
   }
 
+  /** As owner: whether this claim is the one that was granted last. */
+  isHeldBy(claim: Claim, nodeId: string): boolean {
+    const held = this.#held.get(claim.clientId)
+    return held !== undefined && held.id === claim.id && held.nodeId === nodeId
+  }
+
   /** As owner: a node still holds what it claimed earlier, from another owner perhaps. The younger of two stays. */
   renewed(claim: Claim, nodeId: string): void {
-    const { clientId, id, stamp } = claim
+    const { clientId, id, stamp, will } = claim
     if (this.#cluster.ownerOf(keyOf(clientId)) !== this.#cluster.nodeId) return
     const held = this.#held.get(clientId)
     if (held !== undefined && held.nodeId === nodeId && held.id === id) return
-    const rival = { nodeId, id, stamp, granted: null, before: null }
+    const rival = { nodeId, id, stamp, granted: null, before: null, will }
     const isYounger = held === undefined || stamp > held.stamp
     if (isYounger) this.#held.set(clientId, rival)
     const loser = isYounger ? held : rival
@@ -187,11 +209,11 @@ export class ClientRegistry {
   }
 
   /** As holder: a newer connection has the id. */
-  evict(claim: Claim): void {
+  async evict(claim: Claim): Promise<void> {
     const local = this.#local.get(claim.clientId)
     if (local === undefined || local.id !== claim.id) return
-    this.#local.delete(claim.clientId)
-    local.holder.takenOver()
+    await local.holder.takenOver()
+    if (this.#local.get(claim.clientId) === local) this.#local.delete(claim.clientId)
   }
 
   /** Claims again, at their owners, the ids held here, and forgets those that are another's to know. */
@@ -211,11 +233,15 @@ export class ClientRegistry {
     this.#renewAt(nodeId, this.#claimsByOwner().get(nodeId) ?? [])
   }
 
+  #ask(owner: string, claim: Claim): Promise<number> {
+    return owner === this.#cluster.nodeId ? this.grant(claim, owner) : this.#cluster.claim(owner, claim)
+  }
+
   #renewAt(owner: string, claims: Claim[]): void {
     for (let at = 0; at < claims.length; ) {
       const from = at
       for (let characters = 0; at < claims.length && characters < PIECE_CHARACTERS; at++) {
-        characters += claims[at]!.clientId.length + 32
+        characters += claims[at]!.clientId.length + (claims[at]!.will?.payload.length ?? 0) + 64
       }
       this.#cluster.fire(owner, 'client.claims', { claims: claims.slice(from, at) })
     }
@@ -223,19 +249,23 @@ export class ClientRegistry {
 
   #claimsByOwner(): Map<string, Claim[]> {
     const claims = new Map<string, Claim[]>()
-    for (const [clientId, { id, stamp }] of this.#local) {
+    for (const [clientId, { id, stamp, will }] of this.#local) {
       const owner = this.#cluster.ownerOf(keyOf(clientId))
       if (owner === null) continue
       const list = claims.get(owner) ?? []
       claims.set(owner, list)
-      list.push({ clientId, id, stamp })
+      list.push({ clientId, id, stamp, will })
     }
     return claims
   }
 
   /** A node is gone, and its connections with it. */
   nodeGone(nodeId: string): void {
-    for (const [clientId, held] of this.#held) if (held.nodeId === nodeId) this.#held.delete(clientId)
+    for (const [clientId, held] of this.#held) {
+      if (held.nodeId !== nodeId) continue
+      this.#held.delete(clientId)
+      if (held.will !== null) this.#cluster.orphaned(held.will)
+    }
   }
 
   close(): void {
@@ -245,7 +275,7 @@ export class ClientRegistry {
   /** Closes a holder's connection, and that of the one before it if it has not let go yet. */
   async #evictHeld(clientId: string, held: Held): Promise<void> {
     const { nodeId, id, stamp } = held
-    await this.#evictAt(nodeId, { clientId, id, stamp })
+    await this.#evictAt(nodeId, { clientId, id, stamp, will: null })
     if (held.before === null) return
     const isGranted = await held.granted?.then(
       () => true,
@@ -255,7 +285,7 @@ export class ClientRegistry {
   }
 
   async #evictAt(nodeId: string, claim: Claim): Promise<void> {
-    if (nodeId === this.#cluster.nodeId) return this.evict(claim)
+    if (nodeId === this.#cluster.nodeId) return await this.evict(claim)
     try {
       await this.#cluster.request(nodeId, 'client.evict', claim)
     } catch (error) {

@@ -49,7 +49,8 @@ export interface SessionWorld {
   /** In ms. */
   now(): number
   topic(name: string): TopicName
-  publish(message: Message): void
+  /** False: the way is congested. */
+  publish(message: Message): boolean
   /** `session.deadline` has changed. */
   deadlineChanged(session: Session): void
   /** The session is over: forget it. */
@@ -114,7 +115,7 @@ export class Session implements Subscriber, Receipt {
     this.#isStarted = true
     if (again) {
       const now = this.#world.now()
-      for (const { id, delivery } of this.inflight) {
+      for (const { id, delivery } of [...this.inflight]) {
         if (delivery === null) port.pubrel(id, SUCCESS)
         else port.publish(id, delivery, true, now) // [MQTT-3.3.1-1], [MQTT-4.4.0-1]
       }
@@ -224,26 +225,26 @@ export class Session implements Subscriber, Receipt {
     const { counters } = this.#world
     const now = this.#world.now()
     for (let first = queue.first; first !== undefined; first = queue.first) {
-      if (first.expiresAt <= now)
-        counters.droppedExpired++ // [MQTT-3.3.2-5]
-      else if (first.qos === 0) port.publish(0, first, false, now)
-      else if (inflight.count < port.inflightMax) port.publish(inflight.take(first), first, false, now)
-      else return
+      const isExpired = first.expiresAt <= now
+      if (!isExpired && first.qos > 0 && inflight.count >= port.inflightMax) return
       queue.shift()
+      if (isExpired)
+        counters.droppedExpired++ // [MQTT-3.3.2-5]
+      else port.publish(first.qos === 0 ? 0 : inflight.take(first), first, false, now)
     }
   }
 
   // ── from the client ──
 
-  /** A PUBLISH of QoS 2: published once, however often it comes. */
-  publish(id: number, message: Message): void {
+  /** A PUBLISH of QoS 2: published once, however often it comes. False: the way is congested. */
+  publish(id: number, message: Message): boolean {
     const arrival = this.received.arrived(id)
     if (arrival === 'received') this.port?.pubrec(id, SUCCESS)
-    if (arrival !== 'new') return
+    if (arrival !== 'new') return true
     message.receipt = this
     message.token = id
     message.publisher = this
-    this.#world.publish(message)
+    return this.#world.publish(message)
   }
 
   pubrel(id: number): void {

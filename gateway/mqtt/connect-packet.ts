@@ -10,7 +10,7 @@
 // Source: MQTT 5.0, 3.1; MQTT 3.1.1, 3.1.
 import type { Version } from './decode.ts'
 import { Fields } from './fields.ts'
-import { IN_CONNECT, IN_WILL, WILL_DELAY, withoutProperty } from './properties.ts'
+import { IN_CONNECT, IN_WILL, numberOf, WILL_DELAY, withoutProperty } from './properties.ts'
 import { MALFORMED_PACKET, SUCCESS, UNSUPPORTED_VERSION } from './reason-codes.ts'
 
 const RESERVED_FLAG = 0x01
@@ -47,6 +47,8 @@ export interface WillPacket {
   readonly retain: boolean
   /** v5, encoded, as the will's message carries them: without the delay; null if there are none. */
   readonly properties: Uint8Array | null
+  /** v5: how long it is to wait; 0: not at all. */
+  readonly delaySeconds: number
 }
 
 export interface ConnectReading {
@@ -117,10 +119,12 @@ function checkedFlags(fields: Fields, version: Version): number {
 
 function readWill(fields: Fields, flags: number, version: Version): WillPacket {
   let properties: Uint8Array | null = null
+  let delaySeconds = 0
   if (version === 5) {
     fields.properties(IN_WILL)
     if (fields.reason === SUCCESS && fields.from < fields.at) {
       properties = withoutProperty(fields.buffer, fields.from, fields.at, WILL_DELAY)
+      delaySeconds = numberOf(fields.buffer.subarray(fields.from, fields.at), WILL_DELAY, 0)
     }
   }
   fields.string() // [MQTT-3.1.3-11]
@@ -128,7 +132,7 @@ function readWill(fields: Fields, flags: number, version: Version): WillPacket {
   fields.binary()
   const payload = fields.copy()
   const qos = ((flags & WILL_QOS_FLAGS) >> 3) as 0 | 1 | 2
-  return { topic, payload, qos, retain: (flags & WILL_RETAIN_FLAG) !== 0, properties }
+  return { topic, payload, qos, retain: (flags & WILL_RETAIN_FLAG) !== 0, properties, delaySeconds }
 }
 
 function refused(reason: number, version: Version | null): ConnectReading {

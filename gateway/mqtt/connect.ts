@@ -2,6 +2,7 @@
 // the whole cluster, and then CONNACK is sent.
 // Source: MQTT 5.0, 3.1 and 3.2; MQTT 3.1.1, 3.1 and 3.2.
 import { ShoalError } from '../../broker/errors.ts'
+import { NEVER_SECONDS } from '../../broker/sessions/limits.ts'
 import { type ConnectPacket, readConnect } from './connect-packet.ts'
 import type { Connection } from './connection.ts'
 import { type ConnackProperties, encodeConnack3, encodeConnack5 } from './control-packets.ts'
@@ -12,17 +13,20 @@ import {
   hasProperty,
   MAXIMUM_PACKET_SIZE,
   numberOf,
-  RECEIVE_MAXIMUM
+  RECEIVE_MAXIMUM,
+  SESSION_EXPIRY
 } from './properties.ts'
 import {
   BAD_AUTHENTICATION_METHOD,
   CLIENT_ID_INVALID,
   PROTOCOL_ERROR,
+  QUOTA_EXCEEDED,
   returnCode,
   SERVER_UNAVAILABLE,
   SUCCESS,
   TOPIC_NAME_INVALID
 } from './reason-codes.ts'
+import { ConnectionSession } from './session.ts'
 import { BLOCKED_CLAIM, CLAIMING, CLOSED, OPEN } from './state.ts'
 
 /** A CONNECT being looked at. */
@@ -49,8 +53,10 @@ export function onConnect(connection: Connection, chunk: Buffer, start: number, 
     if (refusal !== SUCCESS) return refuse(connection, refusal)
   }
   connection.clientId = attempt.clientId
-  if (connection.gateway.broker.tryClaim(attempt.clientId, connection)) accept(attempt)
-  else void claim(attempt)
+  const { will, gateway } = connection
+  if (outlives(packet)) void attach(attempt)
+  else if (gateway.broker.tryClaim(attempt.clientId, connection, will)) accept(attempt)
+  else void claim(attempt, () => gateway.broker.claim(attempt.clientId, connection, will))
 }
 
 function checkService({ connection }: Attempt): number {
@@ -96,10 +102,10 @@ function chooseClientId(attempt: Attempt): number {
 
 function takeWill({ connection, packet }: Attempt): number {
   if (packet.will === null) return SUCCESS
-  const { topic, payload, qos, retain, properties } = packet.will
+  const { topic, payload, qos, retain, properties, delaySeconds } = packet.will
   try {
-    const topicName = connection.gateway.broker.topic(topic)
-    connection.will = { topic: topicName, payload, qos, retain, properties }
+    connection.gateway.broker.topic(topic)
+    connection.will = { topic, payload, qos, retain, properties, delaySeconds }
     return SUCCESS
   } catch (error) {
     if (!(error instanceof ShoalError)) throw error
@@ -107,18 +113,43 @@ function takeWill({ connection, packet }: Attempt): number {
   }
 }
 
+/** Whether the session outlives its connection, or may be one that has outlived another. */
+function outlives({ version, clean, properties }: ConnectPacket): boolean {
+  return !clean || (version === 5 && numberOf(properties, SESSION_EXPIRY, 0) > 0)
+}
+
+/** Resumes or begins the session at its owner, who claims the id as well. */
+async function attach(attempt: Attempt): Promise<void> {
+  const { connection, clientId, packet } = attempt
+  const { gateway, will, deliveries } = connection
+  const { clean, version, properties } = packet
+  const session = new ConnectionSession(connection, deliveries.inflightMax)
+  const expirySeconds = version === 4 ? NEVER_SECONDS : numberOf(properties, SESSION_EXPIRY, 0)
+  connection.session = session
+  connection.will = null
+  await claim(attempt, async () => {
+    session.attachment = await gateway.broker.attach(clientId, connection, session, {
+      clean,
+      expirySeconds,
+      will
+    })
+    connection.publisher = session.attachment.publisher ?? connection
+    if (connection.state === CLOSED) await session.attachment.detach(true, null)
+  })
+}
+
 /** Asks the id's owner, and waits until an older connection has let go. */
-async function claim(attempt: Attempt): Promise<void> {
+async function claim(attempt: Attempt, ask: () => Promise<void>): Promise<void> {
   const { connection, clientId } = attempt
   const { broker } = connection.gateway
   connection.state = CLAIMING
   connection.input.block(BLOCKED_CLAIM)
   try {
-    await broker.claim(clientId, connection) // [MQTT-3.1.4-3] before [MQTT-3.1.4-5]
+    await ask() // [MQTT-3.1.4-3] before [MQTT-3.1.4-5]
   } catch (error) {
     const code = error instanceof ShoalError ? error.code : 'HANDLER_FAILED'
     broker.log.warn({ client: clientId, code, error }, 'client id not granted')
-    return refuse(connection, SERVER_UNAVAILABLE)
+    return refuse(connection, code === 'LIMIT_EXCEEDED' ? QUOTA_EXCEEDED : SERVER_UNAVAILABLE)
   }
   if (connection.state === CLOSED) return broker.release(clientId, connection)
   accept(attempt)
@@ -134,21 +165,26 @@ function accept({ connection, packet, clientId, assigned }: Attempt): void {
     const remote = connection.transport.remoteAddress
     broker.log.debug({ client: clientId, remote, version }, 'client connected')
   }
-  connection.send(version === 4 ? encodeConnack3(SUCCESS) : connack5(connection, packet, assigned))
+  const attachment = connection.session?.attachment ?? null
+  const present = attachment?.present === true
+  connection.send(version === 4 ? encodeConnack3(SUCCESS, present) : connack5(connection, packet, assigned))
+  attachment?.start()
   connection.input.unblock(BLOCKED_CLAIM)
 }
 
 function connack5(connection: Connection, packet: ConnectPacket, assigned: boolean): Buffer {
   const { gateway, clientId } = connection
   const seconds = connection.keepAliveMs / 1000
-  if (!assigned && seconds === packet.keepAliveSeconds) {
+  const attachment = connection.session?.attachment ?? null
+  if (attachment === null && !assigned && seconds === packet.keepAliveSeconds) {
     gateway.connack5 ??= encodeConnack5(SUCCESS, offered(gateway.options))
     return gateway.connack5
   }
   const properties = offered(gateway.options)
   if (assigned) properties.assignedClientIdentifier = clientId // [MQTT-3.2.2-16]
   if (seconds !== packet.keepAliveSeconds) properties.serverKeepAlive = seconds
-  return encodeConnack5(SUCCESS, properties)
+  if (attachment !== null) properties.sessionExpiryInterval = attachment.expirySeconds
+  return encodeConnack5(SUCCESS, properties, attachment?.present === true) // [MQTT-3.2.2-2], [MQTT-3.2.2-3]
 }
 
 /** What CONNACK of v5 tells every client. */

@@ -4,6 +4,7 @@
 //   opening ──CONNECT──▶ claiming ──client id is ours──▶ open ──▶ closed
 import type { ClientHolder } from '../../broker/broker.ts'
 import type { Message, QoS, Receipt } from '../../broker/message.ts'
+import type { SessionWill } from '../../broker/sessions/will.ts'
 import type { Match, Subscriber } from '../../broker/topics/subscription.ts'
 import type { Acknowledgements } from './acknowledgements.ts'
 import { onConnect } from './connect.ts'
@@ -27,12 +28,13 @@ import {
   SUCCESS,
   UNSPECIFIED
 } from './reason-codes.ts'
+import type { ConnectionSession } from './session.ts'
 import { BLOCKED_CONTROL, BLOCKED_UNACKNOWLEDGED, CLOSED, OPEN, OPENING } from './state.ts'
 import { onSubscribe } from './subscribe.ts'
 import type { TopicCache } from './topic-cache.ts'
 import type { ByteTransport, TransportUser } from './transport.ts'
 import { onUnsubscribe } from './unsubscribe.ts'
-import { publishWill, type Will } from './will.ts'
+import { publishWill } from './will.ts'
 
 /** SUBSCRIBE and UNSUBSCRIBE packets of one client that may wait for their turn. */
 const CONTROLS_MAX = 16
@@ -52,7 +54,7 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
   state: number = OPENING
   version: Version = 4
   clientId = ''
-  will: Will | null = null
+  will: SessionWill | null = null
   /** True while the gateway's list has it. */
   dirty = false
   /** Reason to close with when the tick ends; 0: none. */
@@ -67,6 +69,12 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
   closedAt = 0
   /** Publishes to be acknowledged; null until the client publishes at QoS 1. */
   acknowledgements: Acknowledgements | null = null
+  /** The session that outlives the connection; null: it ends with it. */
+  session: ConnectionSession | null = null
+  /** As DISCONNECT has changed it; null: it has not. */
+  expirySeconds: number | null = null
+  /** As `Message.publisher`. */
+  publisher: object = this
   /** Null until the client publishes at QoS 2. */
   qos2: Qos2 | null = null
   /** Null until the client publishes. */
@@ -252,9 +260,10 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
   // ── the end ──
 
   /** A newer connection has the client id. */
-  takenOver(): void {
-    this.gateway.counters.takenOver++
+  takenOver(): void | Promise<void> {
+    if (this.state !== CLOSED) this.gateway.counters.takenOver++
     this.close(SESSION_TAKEN_OVER) // [MQTT-3.1.4-3]
+    return this.session?.detached ?? undefined
   }
 
   /** Closes for a fault of the client. v5 is told the reason. */
@@ -291,8 +300,9 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
     this.#finish(UNSPECIFIED)
   }
 
-  /** The client has said goodbye; `clean` if its will is not to be published. */
-  leave(clean: boolean): void {
+  /** The client has said goodbye; `clean` if its will is not to be published. v5 may change when its session expires. */
+  leave(clean: boolean, expirySeconds: number | null = null): void {
+    this.expirySeconds = expirySeconds
     this.#finish(clean ? SUCCESS : UNSPECIFIED)
   }
 
@@ -334,7 +344,8 @@ export class Connection implements Subscriber, Receipt, ClientHolder, PacketSink
     if (state === OPENING) return
     if (this.filters !== null) broker.unsubscribeAll(this)
     this.filters = null
-    broker.release(this.clientId, this)
+    if (this.session !== null) this.session.detach(reason !== SUCCESS, this.expirySeconds)
+    else broker.release(this.clientId, this)
     const will = this.will
     this.will = null
     // [MQTT-3.1.2-8], [MQTT-3.1.2-10]

@@ -41,15 +41,16 @@ export function parsePacket(bytes: Buffer, version: Version): Packet | null {
 
 /** By return code. */
 const connacks3 = Array.from({ length: 6 }, (_, code) => Buffer.from([0x20, 2, 0, code]))
+const connackPresent3 = Buffer.from([0x20, 2, 1, 0])
 
-/** CONNACK of 3.1.1 with a return code, 0..5. The bytes are shared. */
-export function encodeConnack3(code: number): Buffer {
-  return connacks3[code]!
+/** CONNACK of 3.1.1 with a return code, 0..5; `present` (code 0 only): there was a session. The bytes are shared. */
+export function encodeConnack3(code: number, present = false): Buffer {
+  return present ? connackPresent3 : connacks3[code]!
 }
 
 /** CONNACK of v5. */
-export function encodeConnack5(reason: number, properties: ConnackProperties): Buffer {
-  const packet: Packet = { cmd: 'connack', reasonCode: reason, sessionPresent: false, properties }
+export function encodeConnack5(reason: number, properties: ConnackProperties, present = false): Buffer {
+  const packet: Packet = { cmd: 'connack', reasonCode: reason, sessionPresent: present, properties }
   return generate(packet, { protocolVersion: 5 })
 }
 

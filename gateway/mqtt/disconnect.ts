@@ -20,7 +20,9 @@ export function onDisconnect(
   if (end - start === 1) return connection.leave(chunk[start] === SUCCESS)
   const packet = parsePacket(chunk.subarray(at, end), version) as DisconnectPacket | null
   if (packet === null) return connection.refuse(MALFORMED_PACKET)
-  // Every session expires with its connection, so the client may not ask for another expiry now: 3.14.2.2.2.
-  if ((packet.properties?.sessionExpiryInterval ?? 0) > 0) return connection.refuse(PROTOCOL_ERROR)
-  connection.leave(packet.reasonCode === SUCCESS)
+  const expirySeconds = packet.properties?.sessionExpiryInterval ?? null
+  // [MQTT-3.14.2-2]
+  const mayNotExpire = (connection.session?.attachment?.expirySeconds ?? 0) === 0
+  if (mayNotExpire && (expirySeconds ?? 0) > 0) return connection.refuse(PROTOCOL_ERROR)
+  connection.leave(packet.reasonCode === SUCCESS, expirySeconds)
 }

@@ -23,6 +23,7 @@ export const IN_SUBSCRIBE = 16
 export const IN_UNSUBSCRIBE = 32
 export const IN_DISCONNECT = 64
 
+export const SESSION_EXPIRY = 0x11
 export const AUTHENTICATION_METHOD = 0x15
 export const AUTHENTICATION_DATA = 0x16
 export const RECEIVE_MAXIMUM = 0x21
@@ -40,7 +41,7 @@ table[0x03] = (STRING << 8) | IN_PUBLISH | IN_WILL // content type
 table[RESPONSE_TOPIC] = (STRING << 8) | IN_PUBLISH | IN_WILL
 table[0x09] = (BINARY << 8) | IN_PUBLISH | IN_WILL // correlation data
 table[0x0b] = (VARIABLE_NOT_ZERO << 8) | IN_SUBSCRIBE // subscription identifier
-table[0x11] = (FOUR << 8) | IN_CONNECT | IN_DISCONNECT // session expiry interval
+table[SESSION_EXPIRY] = (FOUR << 8) | IN_CONNECT | IN_DISCONNECT // session expiry interval
 table[AUTHENTICATION_METHOD] = (STRING << 8) | IN_CONNECT
 table[AUTHENTICATION_DATA] = (BINARY << 8) | IN_CONNECT
 table[0x17] = (BOOLEAN << 8) | IN_CONNECT // request problem information

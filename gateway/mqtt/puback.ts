@@ -19,7 +19,8 @@ export function onPuback(
   end: number,
   limit: number
 ): number {
-  const { deliveries } = connection
+  const { deliveries, session } = connection
+  if (session !== null) return onPubackOfSession(connection, chunk, start, end)
   let reason = checkPuback(chunk, start, end, connection.version)
   if (reason === SUCCESS) {
     let mayGoOn = deliveries.acknowledge(packetId(chunk, start))
@@ -35,5 +36,12 @@ export function onPuback(
     if (mayGoOn) connection.drain()
   }
   if (reason !== SUCCESS) connection.refuse(reason)
+  return end
+}
+
+function onPubackOfSession(connection: Connection, chunk: Buffer, start: number, end: number): number {
+  const reason = checkPuback(chunk, start, end, connection.version)
+  if (reason === SUCCESS) connection.session?.attachment?.acknowledged(packetId(chunk, start))
+  else connection.refuse(reason)
   return end
 }

@@ -43,7 +43,7 @@ export function onPublish(
     if (room === 0) return refused(connection, RECEIVE_MAXIMUM_EXCEEDED, end) // MQTT 5.0, 4.9
   }
   const message = new Message(topic, chunk, view.payloadStart, end, view.qos as QoS, view.retain)
-  message.publisher = connection
+  message.publisher = connection.publisher
   const hasProperties = view.propertiesEnd > view.propertiesStart
   if (hasProperties) message.properties = chunk.subarray(view.propertiesStart, view.propertiesEnd)
   if ((first & RETAIN_OR_DUP) === 0) {
@@ -76,14 +76,18 @@ function extend(gateway: MqttGateway, message: Message, limit: number, countMax:
 
 /** QoS 2: once, however often it comes. A client that exceeds its Receive Maximum with others than these is refused. */
 function publishOnce(connection: Connection, message: Message, id: number): number {
-  connection.qos2 ??= new Qos2(connection)
+  const { session } = connection
+  if (session === null) connection.qos2 ??= new Qos2(connection)
   const { qos2, acknowledgements, gateway, version } = connection
-  const waiting = qos2.received.count + (acknowledgements?.count ?? 0)
+  const waiting = unreleased(connection) + (acknowledgements?.count ?? 0)
+  const isKnown = session === null ? qos2!.received.has(id) : session.unreleased.has(id)
   // 3.1.1 knows no limit but that of its packet ids.
-  if (version === 5 && waiting >= gateway.options.receiveMaximum && !qos2.received.has(id)) {
+  if (version === 5 && waiting >= gateway.options.receiveMaximum && !isKnown) {
     return refused(connection, RECEIVE_MAXIMUM_EXCEEDED, message.payloadEnd) // MQTT 5.0, 4.9
   }
-  if (!qos2.publish(id, message)) congested(connection)
+  session?.unreleased.add(id)
+  const isOpen = session === null ? qos2!.publish(id, message) : session.attachment!.publish(id, message)
+  if (!isOpen) congested(connection)
   return message.payloadEnd
 }
 
@@ -94,8 +98,14 @@ function receiveRoom(connection: Connection): number {
   const { acknowledgements, outbox } = connection
   outbox.acknowledgements = acknowledgements
   if (acknowledgements.count >= receiveMaximum) outbox.flush()
-  const received = connection.version === 5 && connection.qos2 !== null ? connection.qos2.received.count : 0
+  const received = connection.version === 5 ? unreleased(connection) : 0
   return Math.max(0, receiveMaximum - acknowledgements.count - received)
+}
+
+/** Publishes of QoS 2 that are not released. */
+function unreleased({ session, qos2 }: Connection): number {
+  if (session !== null) return session.unreleased.size
+  return qos2 === null ? 0 : qos2.received.count
 }
 
 /** The id of a message, or of the first of a run, is `id`; the others are in the packets from `next` on. */

@@ -49,7 +49,8 @@ export function onPubrec(connection: Connection, chunk: Buffer, start: number, e
   if (fault !== SUCCESS) return connection.refuse(fault)
   const id = packetId(chunk, start)
   const reason = reasonOf(chunk, start, end)
-  const { deliveries } = connection
+  const { deliveries, session } = connection
+  if (session !== null) return session.attachment?.pubrec(id, reason)
   const isKnown = deliveries.inflight?.has(id) === true
   if (reason < 0x80)
     sendPubrel(connection, id, isKnown ? SUCCESS : IDENTIFIER_NOT_FOUND) // [MQTT-4.3.3-4]
@@ -60,6 +61,8 @@ export function onPubrec(connection: Connection, chunk: Buffer, start: number, e
 export function onPubrel(connection: Connection, chunk: Buffer, start: number, end: number): void {
   const fault = checkAcknowledgement(chunk, start, end, connection.version, 'released')
   if (fault !== SUCCESS) return connection.refuse(fault)
+  const { session } = connection
+  if (session !== null) return session.attachment?.pubrel(packetId(chunk, start))
   connection.qos2 ??= new Qos2(connection)
   connection.qos2.release(packetId(chunk, start)) // [MQTT-4.3.3-11]
 }
@@ -68,7 +71,9 @@ export function onPubrel(connection: Connection, chunk: Buffer, start: number, e
 export function onPubcomp(connection: Connection, chunk: Buffer, start: number, end: number): void {
   const fault = checkAcknowledgement(chunk, start, end, connection.version, 'released')
   if (fault !== SUCCESS) return connection.refuse(fault)
-  if (connection.deliveries.acknowledge(packetId(chunk, start))) connection.drain()
+  const { session } = connection
+  if (session !== null) session.attachment?.pubcomp(packetId(chunk, start))
+  else if (connection.deliveries.acknowledge(packetId(chunk, start))) connection.drain()
 }
 
 export function sendPubrec(connection: Connection, id: number, reason: number): void {

@@ -3,6 +3,7 @@
 // Source: MQTT 5.0, 3.8 and 3.9; MQTT 3.1.1 likewise.
 import { ShoalError } from '../../broker/errors.ts'
 import type { QoS } from '../../broker/message.ts'
+import type { SubscribeRequest } from '../../broker/sessions/hosting.ts'
 import type { Subscription } from '../../broker/topics/subscription.ts'
 import { checkSubscribe } from './check.ts'
 import type { Connection } from './connection.ts'
@@ -49,6 +50,7 @@ async function subscribe(connection: Connection, packet: SubscribePacket): Promi
   const { version } = connection
   const requests = packet.subscriptions
   const identifier = packet.properties?.subscriptionIdentifier ?? 0
+  if (connection.session !== null) return await subscribeSession(connection, packet, identifier)
   const answers: Answer[] = []
   for (let i = 0; i < requests.length && connection.state === OPEN; i += PARALLEL_MAX) {
     const some = requests.slice(i, i + PARALLEL_MAX)
@@ -59,6 +61,46 @@ async function subscribe(connection: Connection, packet: SubscribePacket): Promi
   connection.send(encodeSuback(packet.messageId!, codes, version)) // [MQTT-3.8.4-1], [MQTT-3.8.4-6]
   for (const { retained } of answers) {
     if (retained !== null) await sendRetained(connection, retained)
+  }
+}
+
+/** The session subscribes, and gets the retained messages. */
+async function subscribeSession(
+  connection: Connection,
+  packet: SubscribePacket,
+  identifier: number
+): Promise<void> {
+  const { version, gateway, session } = connection
+  const isShared = ({ topic }: Request): boolean => topic.startsWith('$share/')
+  const requests = packet.subscriptions
+  const own = requests.filter(request => !isShared(request)).map(request => requestOf(request, identifier))
+  if (connection.state !== OPEN) return
+  const granted = await session!
+    .attachment!.subscribe(own, gateway.options.subscriptionsMax)
+    .catch(() => null)
+  // The connection is over, or is about to be.
+  if (granted === null || connection.state !== OPEN) return
+  let next = 0
+  const codes = requests.map(request => (isShared(request) ? SHARED_NOT_SUPPORTED : granted[next++]!))
+  connection.send(
+    encodeSuback(
+      packet.messageId!,
+      codes.map(code => likeness(code, version)),
+      version
+    )
+  )
+}
+
+function requestOf(request: Request, identifier: number): SubscribeRequest {
+  return {
+    filter: request.topic,
+    options: {
+      qos: request.qos as QoS,
+      noLocal: request.nl === true,
+      retainAsPublished: request.rap === true,
+      identifier
+    },
+    retainHandling: request.rh ?? 0
   }
 }
 

@@ -17,7 +17,21 @@ export function onUnsubscribe(
   if (fault !== SUCCESS) return connection.refuse(fault)
   const packet = parsePacket(chunk.subarray(at, end), connection.version) as UnsubscribePacket | null
   if (packet === null) return connection.refuse(MALFORMED_PACKET)
-  connection.enqueue(async () => unsubscribe(connection, packet))
+  const { session } = connection
+  connection.enqueue(async () => {
+    if (session === null) unsubscribe(connection, packet)
+    else await unsubscribeSession(connection, packet)
+  })
+}
+
+async function unsubscribeSession(connection: Connection, packet: UnsubscribePacket): Promise<void> {
+  const { session, version } = connection
+  if (connection.state !== OPEN) return
+  const existed = await session!.attachment!.unsubscribe(packet.unsubscriptions).catch(() => null)
+  // The connection is over, or is about to be.
+  if (existed === null || connection.state !== OPEN) return
+  const codes = existed.map(each => (each ? SUCCESS : NO_SUBSCRIPTION_EXISTED))
+  connection.send(encodeUnsuback(packet.messageId!, codes, version))
 }
 
 function unsubscribe(connection: Connection, packet: UnsubscribePacket): void {

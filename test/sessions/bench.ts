@@ -58,8 +58,9 @@ export class World implements SessionWorld {
     return topicOf(name)
   }
 
-  publish(message: Message): void {
+  publish(message: Message): boolean {
     this.published.push(message)
+    return true
   }
 
   /** What was published and not looked at yet. */

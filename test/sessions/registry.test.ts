@@ -25,6 +25,8 @@ class Nodes {
   owner: string | null = 'a'
   /** Characters of client ids in each message of claims. */
   readonly fired: number[] = []
+  /** Topics of wills whose clients' nodes have died. */
+  readonly orphaned: string[] = []
   #stamp = 0
 
   constructor(...names: string[]) {
@@ -51,6 +53,7 @@ class Nodes {
       ownerOf: () => this.owner,
       isMember: id => this.registries.has(id),
       stamp: () => ++this.#stamp,
+      orphaned: will => this.orphaned.push(will.topic),
       claim: async (to, claim) => {
         await travel()
         const stamp = await this.#reach(to).grant(claim, nodeId)
@@ -59,7 +62,7 @@ class Nodes {
       },
       request: async (to, _name, body) => {
         await travel()
-        this.#reach(to).evict(body as Claim)
+        await this.#reach(to).evict(body as Claim)
         await travel()
       },
       fire: (to, name, body) => {

@@ -6,6 +6,11 @@ import { ShoalError } from '../../broker/errors.ts'
 import type { Message, Receipt, TopicName } from '../../broker/message.ts'
 import type { Clock } from '../../broker/runtime/clock.ts'
 import { type Log, silentLog } from '../../broker/runtime/log.ts'
+import { type Attachment, LocalAttachment } from '../../broker/sessions/attachment.ts'
+import { Hosting } from '../../broker/sessions/hosting.ts'
+import { SESSION_LIMITS } from '../../broker/sessions/limits.ts'
+import type { SessionClient } from '../../broker/sessions/remote.ts'
+import type { AttachRequest } from '../../broker/sessions/sessions.ts'
 import {
   type Match,
   type Subscriber,
@@ -81,6 +86,7 @@ export class FakeBroker implements Broker {
   readonly subscriptions = new Map<string, Map<Subscriber, Subscription>>()
   readonly retained = new Map<string, Message>()
   readonly holders = new Map<string, ClientHolder>()
+  readonly hosting = new Hosting(this, SESSION_LIMITS)
   #topics = new Map<string, FakeTopic>()
   #version = 0
   #drained: (() => void)[] = []
@@ -216,16 +222,33 @@ export class FakeBroker implements Broker {
   }
 
   tryClaim(clientId: string, holder: ClientHolder): boolean {
-    if (!this.claimsAtOnce || this.holders.has(clientId)) return false
+    if (!this.claimsAtOnce || this.holders.has(clientId) || this.hosting.get(clientId) !== undefined)
+      return false
     this.holders.set(clientId, holder)
     return true
   }
 
   async claim(clientId: string, holder: ClientHolder): Promise<void> {
+    await this.#hold(clientId, holder)
+    this.hosting.discard(clientId)
+  }
+
+  async attach(
+    clientId: string,
+    holder: ClientHolder,
+    client: SessionClient,
+    request: AttachRequest
+  ): Promise<Attachment> {
+    await this.#hold(clientId, holder)
+    const { session, present } = this.hosting.attach(clientId, client.port, request.clean, request)
+    return new LocalAttachment(this.hosting, session, client.port, present)
+  }
+
+  async #hold(clientId: string, holder: ClientHolder): Promise<void> {
     if (this.claimError !== null) throw this.claimError
     const older = this.holders.get(clientId)
-    if (older !== undefined && older !== holder) older.takenOver()
     this.holders.set(clientId, holder)
+    if (older !== undefined && older !== holder) await older.takenOver()
   }
 
   release(clientId: string, holder: ClientHolder): void {
@@ -250,6 +273,7 @@ export class FakeBroker implements Broker {
       subscriptions: this.count,
       retained: this.retained.size,
       clients: this.holders.size,
+      sessions: this.hosting.count,
       waiting: { publishes: 0, deliveries: 0, gated: 0, kept: 0 },
       counters: { published: this.published.length }
     }

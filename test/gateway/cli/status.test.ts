@@ -24,6 +24,7 @@ const status: BrokerStatus = {
   subscriptions: 1,
   retained: 2,
   clients: 1,
+  sessions: 0,
   waiting: { publishes: 0, deliveries: 0, gated: 0, kept: 0 },
   counters: {}
 }

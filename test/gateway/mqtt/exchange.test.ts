@@ -127,8 +127,8 @@ test('retained messages follow SUBACK with RETAIN set, as retain handling wants 
 
 test('each filter of a SUBSCRIBE is granted or refused on its own', async () => {
   for (const [version, codes] of [
-    [5, [0, 1, 1, 0x9e, 0x8f, 0x97]],
-    [4, [0, 1, 1, 0x80, 0x80, 0x80]]
+    [5, [0, 1, 2, 0x9e, 0x8f, 0x97]],
+    [4, [0, 1, 2, 0x80, 0x80, 0x80]]
   ] as const) {
     const bench = new Bench({ subscriptionsMax: 3 })
     const client = await bench.connected(version)
