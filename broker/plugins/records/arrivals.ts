@@ -10,21 +10,25 @@ import { Readable } from 'node:stream'
 import { ShoalError } from '../../errors.ts'
 import type { Timer } from '../../runtime/clock.ts'
 import type { Upring } from '../../upring/api.ts'
+import type { StealEvent } from '../../upring/changes.ts'
 import type { ReceivedMessage, ReceivedStreams } from '../../upring/message.ts'
 import type { Snapshot } from './entry.ts'
 import type { RecordsOptions } from './options.ts'
+import { Ranges } from './ranges.ts'
 import type { Store } from './store.ts'
-import { decodeRanges, decodeRecords, decodeTexts, isWithin, pagesOf, type Range } from './wire.ts'
+import { decodeRanges, decodeRecords, decodeTexts, pagesOf, type WireRecord } from './wire.ts'
 
 const TRY_MS = 2000
 const PAUSE_MS = 10
 const PAUSE_MS_MAX = 250
 const PAGE_BYTES = 64 * 1024
+/** Keys that are looked at in one go. */
+const LOOK_MAX = 5000
 /** Nodes off the ring that may hold data; the longest gone is forgotten first. */
 const LEAVERS_MAX = 1000
 
 interface Batch {
-  readonly ranges: Range[]
+  readonly ranges: Ranges
   readonly done: Promise<void>
   readonly resolve: () => void
 }
@@ -65,13 +69,13 @@ export class Arrivals {
   }
 
   isClosed(hash: number): boolean {
-    for (const { ranges } of this.#batches) if (isWithin(ranges, hash)) return true
+    for (const { ranges } of this.#batches) if (ranges.has(hash)) return true
     return false
   }
 
   /** Settles when the key of this hash may be used, if this node still owns it. Rejects LIMIT_EXCEEDED. */
   async passed(hash: number): Promise<void> {
-    const batch = [...this.#batches].find(({ ranges }) => isWithin(ranges, hash))
+    const batch = [...this.#batches].find(({ ranges }) => ranges.has(hash))
     if (batch === undefined) return
     if (this.#waiting >= this.#options.waitingMax)
       throw new ShoalError('LIMIT_EXCEEDED', { limit: 'waitingMax', max: this.#options.waitingMax })
@@ -87,13 +91,13 @@ export class Arrivals {
     this.#batches.clear()
   }
 
-  #steal({ start, end }: Range): void {
+  #steal({ start, end }: StealEvent): void {
     if (this.#opening === null) {
       let resolve = (): void => {}
       const done = new Promise<void>(settle => {
         resolve = settle
       })
-      const batch = { ranges: [], done, resolve }
+      const batch = { ranges: new Ranges(), done, resolve }
       this.#opening = batch
       this.#batches.add(batch)
       // All that a change of the ring brings is told within one call.
@@ -102,7 +106,7 @@ export class Arrivals {
         void this.#pull(batch)
       })
     }
-    this.#opening.ranges.push({ start, end })
+    this.#opening.ranges.add(start, end)
   }
 
   #left(id: string): void {
@@ -143,14 +147,14 @@ export class Arrivals {
     }
   }
 
-  async #pullFrom(id: string, ranges: readonly Range[], also: (id: string) => void): Promise<void> {
+  async #pullFrom(id: string, ranges: Ranges, also: (id: string) => void): Promise<void> {
     this.counters.pulls++
     const { leavers, streams } = await this.#upring.peerConn({ id }).request<PullReply>(
       {
         ns: this.#options.namespace,
         cmd: 'pull',
         view: this.#upring.digest,
-        ranges: ranges.map(({ start, end }) => [start, end])
+        ranges: ranges.pairs
       },
       { timeoutMs: TRY_MS }
     )
@@ -186,13 +190,23 @@ export class Arrivals {
     if (view !== this.#upring.digest)
       throw new ShoalError('OWNER_MOVED', { reason: 'another view of the ring' })
     const wanted = decodeRanges(ranges)
-    const records = Readable.from(pagesOf(within(this.#store, wanted), PAGE_BYTES))
+    const records = Readable.from(this.#pages(wanted))
     return { leavers: [...this.#leavers], streams: { records } }
   }
-}
 
-function* within(store: Store, ranges: readonly Range[]): Generator<Snapshot> {
-  for (const { hash, snapshot } of store.values()) if (isWithin(ranges, hash)) yield snapshot
+  /** Looks at so many keys at a time, that others have their turn as well. */
+  async *#pages(wanted: Ranges): AsyncGenerator<WireRecord[]> {
+    let found: Snapshot[] = []
+    let looked = 0
+    for (const { hash, snapshot } of this.#store.values()) {
+      if (wanted.has(hash)) found.push(snapshot)
+      if (++looked % LOOK_MAX > 0) continue
+      yield* pagesOf(found, PAGE_BYTES)
+      found = []
+      await new Promise<void>(resolve => this.#upring.clock.defer(resolve))
+    }
+    yield* pagesOf(found, PAGE_BYTES)
+  }
 }
 
 /** Ends a stream that says nothing: its node may stand still. */

@@ -25,7 +25,7 @@ export interface RecordsOptions {
 }
 
 export const RECORDS_DEFAULTS: Omit<RecordsOptions, 'namespace'> = {
-  keysMax: 1_000_000,
+  keysMax: 250_000,
   bytesMax: 512 * 1024 * 1024,
   valueBytesMax: 1024 * 1024,
   writesMax: 1000,

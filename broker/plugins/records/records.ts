@@ -109,8 +109,8 @@ export class Records {
     this.#clock.merge(before.stamp)
     const stamp = Math.max(this.#clock.next(), before.stamp + 1)
     const snapshot = { key, revision: before.revision + 1, stamp, by: this.#upring.whoami(), value }
-    this.#store.set(entry, snapshot)
     this.#own(entry)
+    this.#store.set(entry, snapshot)
     await this.#copier.committed(entry, snapshot)
     return snapshot
   }
@@ -185,8 +185,14 @@ export class Records {
 
   /** Handed over: readers may see it at once, since it was safe at another node or nobody was told of it. */
   #adopt(entry: Entry): void {
-    this.#own(entry)
     entry.visible = entry.snapshot
+    try {
+      this.#own(entry)
+    } catch (error) {
+      // More than can be tracked: it stays here without a copy. The handover of the others goes on.
+      this.#upring.log.error({ key: entry.key, error }, 'key not tracked')
+      return
+    }
     this.#copier.enqueue(entry)
     this.#events.seen(entry.visible)
   }

@@ -9,6 +9,7 @@
 // A record is [key, revision, stamp, by, value or null]; an offer leaves the value out.
 import { ShoalError } from '../../errors.ts'
 import type { Snapshot, Version } from './entry.ts'
+import { Ranges } from './ranges.ts'
 
 export type WireRecord = readonly [
   key: string,
@@ -51,24 +52,16 @@ export function decodeTexts(value: unknown): string[] {
   })
 }
 
-/** Hashes after `start`, up to and including `end`. */
-export interface Range {
-  readonly start: number
-  readonly end: number
-}
-
 /** Throws BAD_REQUEST. */
-export function decodeRanges(value: unknown): Range[] {
-  return listOf(value).map(each => {
+export function decodeRanges(value: unknown): Ranges {
+  const ranges = new Ranges()
+  for (const each of listOf(value)) {
     const [start, end] = listOf(each)
     if (typeof start !== 'number' || typeof end !== 'number')
       throw new ShoalError('BAD_REQUEST', { expected: 'ranges' })
-    return { start, end }
-  })
-}
-
-export function isWithin(ranges: readonly Range[], hash: number): boolean {
-  return ranges.some(({ start, end }) => start < hash && hash <= end)
+    ranges.add(start, end)
+  }
+  return ranges
 }
 
 function listOf(value: unknown): unknown[] {

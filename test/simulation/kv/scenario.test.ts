@@ -16,7 +16,7 @@ async function holds(first: number, faults: readonly KvFault[], putsPerSecond: n
 describe('a simulated ring with kv', () => {
   it('fails no put and loses none while nodes join and leave', async () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
-      const outcome = await runKvScenario(seed, { busyMs: 10_000, faults: ['join', 'leave'] })
+      const outcome = await runKvScenario(seed, { busyMs: 4000, faults: ['join', 'leave'] })
       assert.deepEqual(outcome.violations.slice(0, 10), [], `seed ${seed}: ${outcome.faults.join('; ')}`)
       assert(outcome.acknowledged > 1000)
     }
