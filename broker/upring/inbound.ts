@@ -44,7 +44,8 @@ export class Inbound {
       if (name === ROUTED && !this.#owns(message['key'])) throw new ShoalError('OWNER_MOVED')
       this.#when(() => this.#handle(message, reply))
     } catch (error) {
-      reply.fail(error as ShoalError)
+      // Such as from a hash of the user's own.
+      reply.fail(error instanceof ShoalError ? error : new ShoalError('HANDLER_FAILED', { name }, error))
     }
   }
 

@@ -258,3 +258,21 @@ test('a client asks, owns nothing and is no peer', async () => {
   const reply = await rings.settle(client.upring.request({ cmd: 'who', key: 'a' }))
   assert.notEqual(reply['id'], client.upring.whoami())
 })
+
+test('an error that no one expects at the owner fails the request, and not the link', async () => {
+  const rings = await Rings.started(17, 1)
+  const { upring } = rings.at(0)
+  let refused = ''
+  const hashFunc = (key: string | Uint8Array): number => {
+    if (key === refused) throw new TypeError('a hash of the user that does not take this key')
+    return upring.hash(key)
+  }
+  const owner = await rings.join({ hashring: { hashFunc } })
+  owner.upring.add('cmd:who', async () => ({ id: owner.upring.whoami() }))
+  refused = rings.keyOf(owner)
+  const { destroyed } = upring.peerConn(owner.upring.mymeta())
+  assert.equal(destroyed, false)
+  const error = await rings.rejection(upring.request({ cmd: 'who', key: refused }))
+  assert.equal(error.code, 'HANDLER_FAILED')
+  assert.equal(upring.peerConn(owner.upring.mymeta()).destroyed, false)
+})
