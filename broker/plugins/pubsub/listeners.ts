@@ -1,5 +1,4 @@
 // The listeners of this node, and how many messages they handle at a time.
-import { ShoalError } from '../../errors.ts'
 import { Matcher, type TopicRules } from './matcher.ts'
 
 /** A message: `topic` says where it goes, all else is the application's. */
@@ -26,6 +25,7 @@ interface Waiting {
 export class Listeners {
   readonly #options: ListenersOptions
   readonly #self: object
+  readonly #failed: (error: unknown) => void
   readonly #matcher: Matcher<Listener>
   /** Listeners by filter: the matcher does not list them. */
   readonly #filters = new Map<string, Set<Listener>>()
@@ -33,8 +33,9 @@ export class Listeners {
   /** Messages that are being handled. */
   current = 0
 
-  /** `self` is what listeners are called on. */
-  constructor(options: ListenersOptions, self: object) {
+  /** `self` is what listeners are called on; `failed` is told of one that throws, which counts as done. */
+  constructor(options: ListenersOptions, self: object, failed: (error: unknown) => void) {
+    this.#failed = failed
     this.#options = options
     this.#self = self
     this.#matcher = new Matcher(options)
@@ -46,6 +47,10 @@ export class Listeners {
 
   get filters(): Iterable<string> {
     return this.#filters.keys()
+  }
+
+  has(filter: string): boolean {
+    return this.#filters.has(filter)
   }
 
   get filterCount(): number {
@@ -75,13 +80,14 @@ export class Listeners {
     return this.#filters.delete(filter)
   }
 
-  /** Hands a message to all that match, at once or when its turn comes; `handled` is called when each is done. Throws LIMIT_EXCEEDED. */
-  tell(message: TopicMessage, handled: () => void): void {
+  /** Hands a message to all that match, at once or when its turn comes; `handled` is called when each is done. False when there is no room. */
+  tell(message: TopicMessage, handled: () => void): boolean {
     const { concurrency, queueMax } = this.#options
-    if (concurrency === 0 || (this.current < concurrency && this.#queue.length === 0))
+    if (concurrency === 0 || (this.current < concurrency && this.#queue.length === 0)) {
       this.#handle({ message, handled })
-    else if (this.#queue.length < queueMax) this.#queue.push({ message, handled })
-    else throw new ShoalError('LIMIT_EXCEEDED', { limit: 'queueMax', max: queueMax })
+      return true
+    }
+    return this.#queue.length < queueMax && this.#queue.push({ message, handled }) > 0
   }
 
   /** Each listener gets the message, and must say that it is done; saying so twice counts once. */
@@ -92,14 +98,20 @@ export class Listeners {
     this.current++
     for (const listener of listeners) {
       let isDone = false
-      listener.call(this.#self, message, () => {
+      const done = (): void => {
         if (isDone) return
         isDone = true
         if (--left > 0) return
         this.current--
         handled()
         this.#next()
-      })
+      }
+      try {
+        listener.call(this.#self, message, done)
+      } catch (error) {
+        this.#failed(error)
+        done()
+      }
     }
   }
 

@@ -25,7 +25,8 @@ export interface Batch {
 }
 
 interface Item {
-  readonly news: News
+  /** Null: nothing, but whoever waits for what was said before. */
+  readonly news: News | null
   /** The other node has it, or is gone. */
   readonly settled: () => void
 }
@@ -79,6 +80,17 @@ export class Neighbour {
     return true
   }
 
+  /** Calls back when the other node has all that was said so far, or is gone. */
+  flush(settled: () => void): void {
+    if (this.#isSending && !this.#isGone) this.#queue.push({ news: null, settled })
+    else settled()
+  }
+
+  /** Finds out whether it is still there. */
+  greet(): void {
+    if (!this.#isSending && !this.#isGone) void this.#send()
+  }
+
   /** Nothing more is sent; what waits is settled. */
   end(): void {
     this.#isGone = true
@@ -93,7 +105,7 @@ export class Neighbour {
       await Promise.resolve()
       const items = this.#take()
       this.#number++
-      await this.#deliver(items.map(({ news }) => news))
+      await this.#deliver(items.flatMap(({ news }) => (news === null ? [] : [news])))
       for (const { settled } of items) settled()
     } while (this.#queue.length > 0)
     this.#isSending = false
@@ -102,7 +114,7 @@ export class Neighbour {
   #take(): Item[] {
     let [count, bytes] = [0, 0]
     while (count < this.#queue.length && count < BATCH_MAX && bytes < BATCH_BYTES)
-      bytes += this.#queue[count++]!.news.length
+      bytes += this.#queue[count++]!.news?.length ?? 0
     return this.#queue.splice(0, count)
   }
 
@@ -131,8 +143,8 @@ export class Neighbour {
         if (error instanceof ShoalError && error.retryable && error.code !== 'PEER_UNKNOWN') {
           upring.log.debug({ peer: this.id, error }, 'news not taken yet')
         } else {
-          if (error instanceof ShoalError && error.code !== 'PEER_UNKNOWN')
-            upring.log.warn({ peer: this.id, error }, 'a node without the plugin')
+          if (!(error instanceof ShoalError) || error.code !== 'PEER_UNKNOWN')
+            upring.log.warn({ peer: this.id, error }, 'a node that takes no news')
           this.end()
           this.#parts.gone()
         }

@@ -13,7 +13,7 @@ import { Neighbour, type News } from './neighbour.ts'
 export interface PubSubOptions extends Partial<ListenersOptions> {
   /** Of its requests: two on one ring need two. The same on all nodes. Default `pubsub`. */
   readonly namespace?: string
-  /** Filters that this node listens to; one more throws LIMIT_EXCEEDED. Default 100,000. */
+  /** Filters that this node listens to; one more throws LIMIT_EXCEEDED. Default 10,000. */
   readonly filtersMax?: number
   /** A message, encoded, in bytes; a longer one fails with PAYLOAD_TOO_LARGE. Default 1 MiB. */
   readonly messageBytesMax?: number
@@ -28,7 +28,9 @@ export interface PubSub {
   readonly length: number
   readonly concurrency: number
   readonly closed: boolean
-  /** Listens to a topic, or a filter; `done` when every node knows. The same listener twice is as once. Throws LIMIT_EXCEEDED. */
+  /** Messages that found no room: at listeners, or on the way to another node. */
+  readonly dropped: number
+  /** Listens to a topic, or a filter; `done` when every node knows. The same listener twice is as once. Throws LIMIT_EXCEEDED, BAD_REQUEST. */
   on(topic: string, listener: Listener, done?: () => void): this
   /**
    * To every listener in the cluster that matches. Messages of one node come in its order, each once. The callback comes when the
@@ -67,7 +69,8 @@ interface Known {
   readonly filters: Set<string>
 }
 
-const FILTERS_MAX = 100_000
+const FILTERS_MAX = 10_000
+const FILTER_LENGTH_MAX = 1024
 const QUEUE_MAX = 10_000
 const MESSAGE_BYTES_MAX = 1024 * 1024
 
@@ -88,7 +91,10 @@ class PubSubNode implements PubSub {
   /** Called when another node has said what it listens to, or is gone. */
   #heard: (() => void) | null = null
   #sessions = 0
+  /** Up, and on no ring: it does not know what other clients listen to, and a node that does emits for it. */
+  #isClient = false
   #isClosed = false
+  #dropped = 0
 
   constructor(upring: Upring, options: PubSubOptions) {
     const rules = {
@@ -104,10 +110,15 @@ class PubSubNode implements PubSub {
     this.#queueMax = options.queueMax ?? QUEUE_MAX
     this.concurrency = options.concurrency ?? 0
     const { concurrency } = this
-    this.#listeners = new Listeners({ ...rules, concurrency, queueMax: this.#queueMax }, this)
+    this.#listeners = new Listeners({ ...rules, concurrency, queueMax: this.#queueMax }, this, error =>
+      upring.log.error({ error }, 'listener failed')
+    )
     this.#remote = new Matcher(rules)
     upring.add(`ns:${this.#namespace},cmd:news`, async request => this.#news(request))
     upring.add(`ns:${this.#namespace},cmd:relay`, async request => await this.#relay(request))
+    upring.once('up', () => {
+      this.#isClient = upring.mymeta().points.length === 0
+    })
     upring.on('peerDown', ({ id }) => this.#gone(id))
     upring.on('peerUp', ({ id }) => void this.#neighbour(id))
     upring.use(async () => await this.#meet())
@@ -128,8 +139,14 @@ class PubSubNode implements PubSub {
     return this.#isClosed
   }
 
+  get dropped(): number {
+    return this.#dropped
+  }
+
   on(topic: string, listener: Listener, done?: () => void): this {
-    if (this.#listeners.filterCount >= this.#filtersMax)
+    if (topic.length === 0 || topic.length > FILTER_LENGTH_MAX)
+      throw new ShoalError('BAD_REQUEST', { expected: `a filter of 1 to ${FILTER_LENGTH_MAX} characters` })
+    if (this.#listeners.filterCount >= this.#filtersMax && !this.#listeners.has(topic))
       throw new ShoalError('LIMIT_EXCEEDED', { limit: 'filtersMax', max: this.#filtersMax })
     this.#announce(this.#listeners.add(topic, listener), topic, true, done)
     return this
@@ -159,11 +176,12 @@ class PubSubNode implements PubSub {
     this.#isClosed = true
     for (const neighbour of this.#neighbours.values()) neighbour.end()
     for (const run of this.#early?.splice(0) ?? []) run()
+    this.#heard?.()
     return this
   }
 
   #emit(message: TopicMessage, callback: EmitCallback): void {
-    const targets = this.#upring.isReady && this.#isClient ? null : this.#remote.match(message.topic)
+    const targets = this.#isClient ? null : this.#remote.match(message.topic)
     let left = 1
     let failure: Error | undefined
     const settled = (error?: Error): void => {
@@ -178,16 +196,17 @@ class PubSubNode implements PubSub {
         else this.#tell(targets, bytes, settled)
       }
       left++
-      this.#listeners.tell(message, () => settled())
+      this.#tellHere(message, settled)
     } catch (error) {
       settled(error as Error)
     }
     settled()
   }
 
-  /** A client is on no ring, and does not know what other clients listen to: a node that does emits for it. */
-  get #isClient(): boolean {
-    return this.#upring.mymeta().points.length === 0
+  #tellHere(message: TopicMessage, settled: (error?: Error) => void): void {
+    if (this.#listeners.tell(message, () => settled())) return
+    this.#dropped++
+    settled(new ShoalError('LIMIT_EXCEEDED', { limit: 'queueMax', max: this.#queueMax }))
   }
 
   #viaOwner(topic: string, message: Uint8Array, settled: (error?: Error) => void): void {
@@ -204,6 +223,7 @@ class PubSubNode implements PubSub {
         if (--left === 0) settled(failure)
       })
       if (isTold) continue
+      this.#dropped++
       failure = new ShoalError('LIMIT_EXCEEDED', { limit: 'queueMax', peer: id })
       if (--left === 0) settled(failure)
     }
@@ -222,11 +242,10 @@ class PubSubNode implements PubSub {
     const settled = (): void => {
       if (--left === 0 && done !== undefined) this.#upring.clock.defer(done)
     }
-    if (isNews) {
-      for (const neighbour of this.#neighbours.values()) {
-        left++
-        neighbour.tell([filter, isWanted], settled)
-      }
+    for (const neighbour of this.#neighbours.values()) {
+      left++
+      if (isNews) neighbour.tell([filter, isWanted], settled)
+      else neighbour.flush(settled)
     }
     if (this.#early === null) settled()
     else this.#early.push(settled)
@@ -303,6 +322,9 @@ class PubSubNode implements PubSub {
   }
 
   #begin(from: string, session: string): Known {
+    // Nobody tells when a client dies, which is on no ring: whoever is out of sight is asked.
+    for (const neighbour of this.#neighbours.values())
+      if (this.#upring.peerConn(neighbour).destroyed) neighbour.greet()
     for (const filter of this.#known.get(from)?.filters ?? []) this.#remote.remove(filter, from)
     const known = { session, number: 0, filters: new Set<string>() }
     this.#known.set(from, known)
@@ -321,11 +343,10 @@ class PubSubNode implements PubSub {
   /** What it decodes keeps its own bytes: those of a link are used again. */
   #hear(bytes: Uint8Array): void {
     if (this.#isClosed) return
-    try {
-      this.#listeners.tell(messagePack.decode(Buffer.from(bytes)) as TopicMessage, () => {})
-    } catch (error) {
-      this.#upring.log.warn({ error }, 'message dropped')
-    }
+    const message = messagePack.decode(Buffer.from(bytes)) as TopicMessage
+    this.#tellHere(message, error => {
+      if (error !== undefined) this.#upring.log.warn({ topic: message.topic, error }, 'message dropped')
+    })
   }
 
   /** A client's message, emitted here for it. Its own listeners have it already. */

@@ -51,13 +51,8 @@ export class Copier {
     return entry.copiedTo === (this.#upring.next(entry.hash)?.id ?? null)
   }
 
-  /**
-   * Settles when the replica has this revision of a key that is owned here. Rejects: OWNER_MOVED when the key moves,
-   * LIMIT_EXCEEDED.
-   */
+  /** Settles when the replica has this revision of a key that is owned here. Rejects OWNER_MOVED when the key moves. */
   committed(entry: Entry, snapshot: Snapshot): Promise<void> {
-    if (entry.waiters.length >= this.#options.writesMax)
-      throw new ShoalError('LIMIT_EXCEEDED', { limit: 'writesMax', key: entry.key })
     return new Promise((resolve, reject) => {
       entry.waiters.push({ snapshot, settle: error => (error === null ? resolve() : reject(error)) })
       void this.#copy(entry)

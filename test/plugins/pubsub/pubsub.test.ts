@@ -142,6 +142,20 @@ test('clients emit and listen, also to each other', async () => {
   for (const each of heard) assert.deepEqual(each, [1, 2])
 })
 
+test('a client that dies is forgotten, and a listener that throws harms nobody', async () => {
+  const rings = await ringOf(11, 2)
+  const client = await rings.join({ client: true })
+  await listen(rings, client, 'c')
+  pubsubOf(rings.at(1).upring).on('c', () => {
+    throw new Error('on purpose')
+  })
+  const heard = await listen(rings, rings.at(1), 'c')
+  rings.crash(client)
+  for (const payload of [1, 2])
+    assert.equal(await emit(rings, rings.at(0), { topic: 'c', payload }), undefined)
+  assert.deepEqual(heard, [1, 2])
+})
+
 test('bytes are bytes, and what is too large or cannot be sent is refused', async () => {
   const rings = await ringOfPlugin(7, 2, ({ upring }) => upring.use(pubsub, { messageBytesMax: 1000 }))
   const heard = await listen(rings, rings.at(1), 'x')
@@ -162,7 +176,7 @@ test('with a concurrency, messages wait for their turn, so many at most', async 
     emitter.emit({ topic: 'x' }, error => ends.push((error as { code?: string } | undefined)?.code))
   assert.deepEqual([emitter.current, emitter.length, ends], [1, 2, ['LIMIT_EXCEEDED']])
   for (let i = 0; i < 3; i++) open.shift()!()
-  assert.deepEqual([emitter.current, emitter.length, ends.length], [0, 0, 4])
+  assert.deepEqual([emitter.current, emitter.length, emitter.dropped, ends.length], [0, 0, 1, 4])
 })
 
 test('it runs beside MQTT on a broker', async () => {
