@@ -62,7 +62,10 @@ export class Copies {
     await inParallel(strays, item => this.#giveAway(item))
   }
 
-  /** One at a time for an item; goes on until there is nothing to be copied. Never rejects. */
+  /**
+   * One at a time for an item; goes on until there is nothing to be copied, or the replica refuses it for good: then whoever wrote is
+   * told, and it is tried again with the next write, or when the ring changes. Never rejects.
+   */
   async #copy(item: Item): Promise<void> {
     if (item.isCopying) return
     item.isCopying = true
@@ -88,7 +91,11 @@ export class Copies {
       } catch (error) {
         item.copiedTo = null
         this.counters.failed++
-        if (!isPassing(error)) log.warn({ key: item.key, replica, error }, 'aedes state not copied')
+        if (!isPassing(error)) {
+          log.warn({ key: item.key, replica, error }, 'aedes state not copied')
+          this.#settle(item, error as Error)
+          break
+        }
         await pause(clock)
       }
     }
