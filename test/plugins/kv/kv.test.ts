@@ -127,6 +127,25 @@ test('what a node holds is its own and the copies that belong to it, once all is
   assert.equal(held, 2 * keys.length)
 })
 
+test('a node keeps a copy only for whom it sees as the owner, and tells a new owner only in the same view', async () => {
+  const rings = await ringOf(17, 3)
+  const [a, b, c] = [rings.at(0).upring, rings.at(1).upring, rings.at(2).upring]
+  const record = [rings.keyOf(rings.at(0)), 1, 1, 'x', new Uint8Array(1)]
+  const ask = (message: object): Promise<unknown> => c.peerConn(b.mymeta()).request({ ns: 'kv', ...message })
+  const isStranger = await rings.rejection(ask({ cmd: 'copy', from: c.whoami(), record }))
+  assert.equal(isStranger.code, 'OWNER_MOVED')
+  assert.deepEqual(await rings.settle(ask({ cmd: 'copy', from: a.whoami(), record })), {})
+  assert.equal(a.digest, b.digest)
+  const isElsewhere = await rings.rejection(ask({ cmd: 'pull', view: b.digest + 1, ranges: [[-1, 1]] }))
+  assert.equal(isElsewhere.code, 'OWNER_MOVED')
+  for (const message of [
+    { cmd: 'copy', from: a.whoami(), record: [] },
+    { cmd: 'offer' },
+    { cmd: 'give', records: [1] }
+  ])
+    assert.equal((await rings.rejection(ask(message))).code, 'BAD_REQUEST')
+})
+
 test('a live stream goes on at the next owner, and says what it missed', async () => {
   const rings = await ringOf(8, 4)
   const key = rings.keyOf(rings.at(1))
