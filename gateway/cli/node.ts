@@ -5,6 +5,7 @@ import { networkInterfaces } from 'node:os'
 import { type Broker, type BrokerOptions, createBroker } from '../../broker/broker.ts'
 import type { Config } from '../../broker/config.ts'
 import { ShoalError } from '../../broker/errors.ts'
+import type { Timer } from '../../broker/runtime/clock.ts'
 import type { Log } from '../../broker/runtime/log.ts'
 import type { Network } from '../../broker/runtime/network.ts'
 import { nodeRuntime } from '../../broker/runtime/node.ts'
@@ -16,6 +17,7 @@ import type { AcceptMqtt } from '../websocket/mqtt.ts'
 import type { PortSharing, WebOptions } from '../websocket/options.ts'
 import type { ClusterSecrets } from './cluster-secrets.ts'
 import { Failure, systemCode } from './failure.ts'
+import { keepHeapRoom } from './heap-room.ts'
 
 /** The part of `closeTimeoutMs` that is for goodbyes to clients, at most; the rest is the cluster's. */
 const LINGER_MS_MAX = 2000
@@ -91,7 +93,7 @@ export class RunningNode {
       runtime.network = neighbours.network(runtime, withoutBrackets(options.advertiseHost))
     const broker = createBroker(keys === null ? options : { ...options, clusterKeys: keys }, runtime)
     const gateway = new MqttGateway(broker, { ...mqttOptions(config), lingerMs })
-    const parts: Parts = { broker, gateway, mqtt: null, web: null }
+    const parts: Parts = { broker, gateway, mqtt: null, web: null, heapRoom: keepHeapRoom(runtime.clock) }
     const join = async (): Promise<void> => {
       const abandoned = stopped.then(() => {
         throw new ShoalError('CLOSED')
@@ -129,9 +131,11 @@ interface Parts {
   readonly gateway: MqttGateway
   mqtt: MqttListener | null
   web: WebListener | null
+  readonly heapRoom: Timer
 }
 
-async function closeAll({ broker, gateway, mqtt, web }: Parts): Promise<void> {
+async function closeAll({ broker, gateway, mqtt, web, heapRoom }: Parts): Promise<void> {
+  heapRoom.cancel()
   await (mqtt ?? gateway).close()
   await web?.close()
   await broker.close()
