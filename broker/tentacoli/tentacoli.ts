@@ -131,10 +131,14 @@ export class Tentacoli<Request = Received> extends Duplex {
     })
   }
 
-  /** Tells the other side, and waits for no answer. `done` is called when the message has been handed to the connection. */
+  /**
+   * Tells the other side, and waits for no answer. `done` is called when the message has been handed to the connection, or with
+   * PEER_GONE, LINK_FULL, BAD_REQUEST or FRAME_TOO_LARGE.
+   */
   fire(message: unknown, done: (error: Error | null) => void = () => {}): this {
     this.#whenOpen(done, open => {
       const { body, streams } = split(message)
+      if (this.#writer.isFull) throw new ShoalError('LINK_FULL', { bytes: this.#writer.bufferedBytes })
       // A FIRE has no room for streams; a request that is answered as it comes has.
       if (Object.keys(streams).length === 0) open.requests.fire(REQUEST, body)
       else open.requests.send(FIRE, body, streams, this.#limits.timeoutMs, () => {})

@@ -64,8 +64,11 @@ function medians(rounds: readonly Figures[]): Figures {
   return { perSecond: of('perSecond'), serverUs: of('serverUs'), clientUs: of('clientUs') }
 }
 
-/** Measures, prints, and returns the exit code. */
-export async function linksMain(args: readonly string[]): Promise<number> {
+/** Measures, prints, and returns the exit code: 2 for contenders that there are not. */
+export async function linksMain(
+  args: readonly string[],
+  out: Pick<NodeJS.WriteStream, 'write'> = process.stdout
+): Promise<number> {
   const { values } = parseArgs({
     args: [...args],
     options: {
@@ -76,7 +79,11 @@ export async function linksMain(args: readonly string[]): Promise<number> {
       markdown: { type: 'string' }
     }
   })
-  const names = values.only.split(',').filter(isContender)
+  const names = values.only.split(',')
+  if (!names.every(isContender)) {
+    process.stderr.write(`--only takes some of ${Object.keys(CONTENDERS).join(',')}\n`)
+    return 2
+  }
   const [seconds, rounds, inflight] = [Number(values.seconds), Number(values.rounds), Number(values.inflight)]
   const measured: Measured[] = []
   for (const task of ['requests', 'bytes'] as const) {
@@ -85,7 +92,6 @@ export async function linksMain(args: readonly string[]): Promise<number> {
       for (const name of names) {
         const figures = await measure(name, task, seconds, inflight)
         byName.get(name)!.push(figures)
-        process.stderr.write(`${task} ${round + 1}/${rounds} ${name}\r`)
       }
     }
     for (const [name, found] of byName) measured.push({ name, task, ...medians(found) })
@@ -98,7 +104,7 @@ export async function linksMain(args: readonly string[]): Promise<number> {
     rounds,
     seconds
   })
-  process.stdout.write(text)
+  out.write(text)
   if (values.markdown !== undefined) writeFileSync(values.markdown, text)
   return 0
 }

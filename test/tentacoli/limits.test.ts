@@ -155,6 +155,21 @@ test('a fire keeps its place behind the requests before it, and is dropped and c
   assert.deepEqual(seen, ['slow', 0, 1, 2])
 })
 
+test('when too many bytes wait to be sent, requests and fires fail until they have left', async () => {
+  const [a, b] = [tentacoli({ bufferBytesMax: 1_000_000 }), answering(tentacoli())]
+  b.pipe(a)
+  const fired = (bytes: number): Promise<string> =>
+    new Promise(resolve => {
+      a.fire(Buffer.alloc(bytes), error => resolve((error as { code?: string } | null)?.code ?? 'sent'))
+    })
+  assert.equal(await settled(fired(1_500_000)), 'sent')
+  assert.equal(await settled(fired(1)), 'LINK_FULL')
+  await assert.rejects(settled(a.request({})), { code: 'LINK_FULL' })
+  a.pipe(b)
+  while ((await settled(fired(1))) !== 'sent') await turn()
+  assert.deepEqual(await settled(a.request({ again: true })), { again: true })
+})
+
 test('messages that are too long, or cannot be encoded, fail alone', async () => {
   const [a, b] = pair({}, { messageBytesMax: 131_072 })
   answering(b)
