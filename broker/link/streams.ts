@@ -2,6 +2,7 @@
 // and the frames between them.
 import { type Duplex, finished, type Readable, type Stream, type Writable } from 'node:stream'
 import { ShoalError } from '../errors.ts'
+import { copyBytes } from './copy.ts'
 import { FRAME, NAME_BYTES_MAX } from './frame.ts'
 import { contentOf, destroyLocal, halvesOf } from './local-stream.ts'
 import { LinkStream, type StreamCredits, type StreamFrames, type StreamShape } from './stream.ts'
@@ -205,19 +206,13 @@ export class Streams implements StreamFrames {
     }
   }
 
+  /** Copies: whoever has written them may use their memory again once the write has called back, which it does at once. */
   data(id: number, bytes: Uint8Array, start: number, end: number): void {
     const writer = this.#writer
-    const part = start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end)
-    const isInline = part.length <= INLINE_BYTES_MAX
-    let at = writer.open(VARINT_BYTES_MAX + (isInline ? part.length : 0))
+    let at = writer.open(VARINT_BYTES_MAX + end - start)
     at = writeVarint(writer.slab, at, id)
-    if (isInline) {
-      writer.slab.set(part, at)
-      writer.seal(FRAME.STREAM_DATA, at + part.length, 0)
-    } else {
-      writer.seal(FRAME.STREAM_DATA, at, part.length)
-      writer.append(part)
-    }
+    at = copyBytes(bytes, start, end, writer.slab, at)
+    writer.seal(FRAME.STREAM_DATA, at, 0)
   }
 
   object(id: number, value: unknown): void {
@@ -225,7 +220,11 @@ export class Streams implements StreamFrames {
     if (VARINT_BYTES_MAX + bytes.length > this.#options.frameBytesMax) {
       throw new ShoalError('FRAME_TOO_LARGE', { bytes: bytes.length, bytesMax: this.#options.frameBytesMax })
     }
-    this.data(id, bytes, 0, bytes.length)
+    if (bytes.length <= INLINE_BYTES_MAX) return this.data(id, bytes, 0, bytes.length)
+    const writer = this.#writer
+    const at = writer.open(VARINT_BYTES_MAX)
+    writer.seal(FRAME.STREAM_DATA, writeVarint(writer.slab, at, id), bytes.length)
+    writer.append(bytes)
   }
 
   end(id: number): void {

@@ -251,3 +251,27 @@ test('when the link is lost every open stream breaks, and one that had arrived w
   assert.equal(local.destroyed, true)
   assert.equal(other.a.openStreams, 0)
 })
+
+test('memory that was written may be used again when the write has called back', async () => {
+  const pair = await linkPair()
+  const got: Buffer[] = []
+  const local = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      got.push(Buffer.from(chunk))
+      done()
+    }
+  })
+  const { file } = await answered(pair, { file: local })
+  const memory = Buffer.alloc(10_000)
+  const writing = (async () => {
+    for (let letter = 97; letter < 123; letter++) {
+      memory.fill(letter)
+      await new Promise(resolve => file!.write(memory, resolve))
+    }
+    file!.end()
+  })()
+  await during(pair.simulation, writing)
+  await pair.simulation.run(100)
+  const expected = Array.from({ length: 26 }, (_, i) => String.fromCharCode(97 + i).repeat(10_000)).join('')
+  assert.ok(Buffer.concat(got).toString() === expected, 'each byte as it was written')
+})
