@@ -35,7 +35,7 @@ export class Copies {
     })
   }
 
-  /** Settles when the replica has the item as it is now, after these operations. Rejects: OWNER_MOVED. */
+  /** Settles when the replica has the item as it is now, after these operations. Rejects: OWNER_MOVED, or what the replica failed with. */
   async written(item: Item, operations: readonly Operation[] = []): Promise<void> {
     item.unsent.push(...operations)
     const done = new Promise<void>((resolve, reject) => {
@@ -103,7 +103,7 @@ export class Copies {
   }
 
   async #sendOperations(item: Item, replica: string): Promise<void> {
-    const { stamp, copiedStamp, unsent } = item
+    const { stamp, state, copiedStamp, unsent } = item
     item.unsent = []
     const { isBehind } = await this.#parts.upring.peerConn({ id: replica }).request<{ isBehind: boolean }>({
       ns: 'aedes',
@@ -113,17 +113,19 @@ export class Copies {
       after: stamp,
       operations: unsent
     })
-    if (isBehind) item.copiedTo = null
+    // Another state may have come meanwhile, which these operations do not lead to.
+    if (isBehind || item.state !== state) item.copiedTo = null
     else item.copiedStamp = stamp
     this.counters.copied++
   }
 
   async #sendState(item: Item, replica: string): Promise<void> {
-    const { stamp } = item
+    const { stamp, state } = item
     item.unsent = []
     const newer = await this.#send('put', item, replica)
     // A partition has healed, and the other side wrote last.
     if (newer !== null && this.#parts.table.adopt(item.key, newer.stamp, newer.state)) return
+    if (item.state !== state) return
     item.copiedTo = replica
     item.copiedStamp = stamp
     this.counters.copied++
@@ -142,11 +144,13 @@ export class Copies {
     const { upring, table, clock, log } = this.#parts
     const deadline = clock.now() + GIVE_TIMEOUT_MS
     for (;;) {
+      const { stamp } = item
       const owner = upring.lookup(item.hash)?.id
-      const isMine = owner === upring.whoami() || upring.next(item.hash)?.id === upring.whoami()
-      if (owner === undefined || isMine) return
+      if (owner === undefined || this.#belongsHere(item)) return
       try {
         await this.#send('give', item, owner)
+        // The ring may have changed back meanwhile.
+        if (item.stamp !== stamp || this.#belongsHere(item)) continue
         table.remove(item)
         this.counters.moved++
         return
@@ -159,6 +163,12 @@ export class Copies {
       }
       await pause(clock)
     }
+  }
+
+  /** As owner or as replica. */
+  #belongsHere({ hash }: Item): boolean {
+    const { upring } = this.#parts
+    return upring.allocatedToMe(hash) || upring.next(hash)?.id === upring.whoami()
   }
 
   /** Those whose write the replica has. */
