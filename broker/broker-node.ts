@@ -85,7 +85,8 @@ export class BrokerNode implements Broker {
           if (!this.#cluster?.isMember(peer.id, peer.instance)) router.rebalancing.peerLost(peer)
         },
         peerGone: peer => this.#sessions?.nodeGone(peer.id),
-        ringChanged: () => this.#sessions?.registry.ringChanged()
+        ringChanged: () => this.#sessions?.registry.ringChanged(),
+        handOver: () => this.#sessions?.handOver() ?? Promise.resolve()
       })
       this.#router = router
       this.#sessions = this.#createSessions(id, router)
@@ -333,7 +334,17 @@ export class BrokerNode implements Broker {
         isMember: id => id === nodeId || view.peers.has(id),
         stamp: () => hybridClock.next(),
         merge: stamp => hybridClock.merge(stamp),
-        link: id => view.peer(id)?.link ?? null
+        link: id => view.peer(id)?.link ?? null,
+        owners: () => view.ring.ids,
+        barrier: () => new Promise(resolve => router.delivering.barrier(resolve)),
+        placeOf: topic => {
+          const { seenEpoch, seenOffset } = router.topics.get(topic)
+          return { topic, epoch: seenEpoch, offset: seenOffset }
+        },
+        get isSettled() {
+          return router.rebalancing.isAgreed
+        },
+        settled: timeoutMs => router.agreement(timeoutMs)
       },
       this,
       this.#options

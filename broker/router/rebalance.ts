@@ -4,7 +4,7 @@
 //   2. as a publisher, raises fences at living nodes that lost topics, and sends what a dead node had again
 //   3. as an owner, passes on what it must not order any more
 //   4. as a subscriber, announces its routes to the new owners
-//   5. as an owner that lost topics, waits until all it had ordered is taken, and hands retained messages over
+//   5. as an owner that lost topics, waits until all it had ordered is taken, and hands retained messages and sessions over
 //   6. tells all: my part for this ring is in
 //
 // When every member has said 6 for the same ring, the ring is agreed: see view.ts.
@@ -186,7 +186,7 @@ export class Rebalancing {
   }
 
   async #handOver(ring: Ring): Promise<void> {
-    await this.#router.scanning.handOver()
+    await Promise.all([this.#router.scanning.handOver(), this.#router.events.handOver()])
     this.#sayIn(ring)
   }
 
@@ -279,6 +279,7 @@ export class Rebalancing {
     this.#sinceHandover = 0
     retained.prune(hybridClock.before(TOMBSTONE_AGE_MS))
     void scanning.handOver()
+    void this.#router.events.handOver()
   }
 
   #compare(peer: Peer, body: Readonly<Record<string, unknown>>): void {

@@ -47,6 +47,8 @@ export interface RouterEvents {
   linkClosed(peer: Peer): void
   peerGone(peer: Peer): void
   ringChanged(): void
+  /** Hands over what else this node does not own any more; settles when that is done, or cannot be now. */
+  handOver(): Promise<void>
 }
 
 /** A peer that has been in congestion for so long without getting out is no longer waited for. */

@@ -44,6 +44,7 @@ export class LocalAttachment implements Attachment {
   readonly #hosting: Hosting
   readonly #session: Session
   readonly #port: SessionPort
+  readonly #pending = new Set<Promise<unknown>>()
 
   constructor(hosting: Hosting, session: Session, port: SessionPort, present: boolean) {
     this.#hosting = hosting
@@ -86,7 +87,20 @@ export class LocalAttachment implements Attachment {
     if (this.#isMine) this.#session.pubrel(id)
   }
 
-  async subscribe(requests: readonly SubscribeRequest[], subscriptionsMax: number): Promise<number[]> {
+  /** Settles when what is being subscribed to now is. */
+  async idle(): Promise<void> {
+    await Promise.allSettled([...this.#pending])
+  }
+
+  subscribe(requests: readonly SubscribeRequest[], subscriptionsMax: number): Promise<number[]> {
+    const done = this.#subscribeAll(requests, subscriptionsMax)
+    this.#pending.add(done)
+    const forget = (): void => void this.#pending.delete(done)
+    done.then(forget, forget)
+    return done
+  }
+
+  async #subscribeAll(requests: readonly SubscribeRequest[], subscriptionsMax: number): Promise<number[]> {
     const codes: number[] = []
     for (let at = 0; at < requests.length; at += PARALLEL_MAX) {
       const some = requests.slice(at, at + PARALLEL_MAX)

@@ -44,6 +44,8 @@ export class Hosting implements SessionWorld {
   readonly #sessions = new Map<string, Session>()
   readonly #deadlines = new Deadlines<Session>()
   #timer: Timer | null = null
+  /** A publish of QoS 2 of a session that has moved is settled. */
+  whenSettledElsewhere: (clientId: string, id: number, reason: number) => void = () => {}
 
   constructor(broker: HostingBroker, limits: Readonly<SessionLimits>) {
     this.#broker = broker
@@ -170,7 +172,25 @@ export class Hosting implements SessionWorld {
     this.#broker.unsubscribeAll(session)
   }
 
-  settledElsewhere(_session: Session, _id: number, _reason: number): void {}
+  /** The session is another node's now, or never became this one's. */
+  leave(session: Session): void {
+    session.hasMoved = true
+    if (this.#sessions.get(session.clientId) === session) this.counters.movedOut++
+    this.#forget(session)
+    this.#broker.unsubscribeAll(session)
+  }
+
+  /** A session has come from another node. */
+  adopt(session: Session): void {
+    this.#sessions.set(session.clientId, session)
+    this.counters.movedIn++
+    this.#timer ??= this.#broker.clock.every(TICK_MS, () => this.#tick())
+    this.deadlineChanged(session)
+  }
+
+  settledElsewhere({ clientId }: Session, id: number, reason: number): void {
+    this.whenSettledElsewhere(clientId, id, reason)
+  }
 
   /** Sessions stay as they are, and nothing happens to them any more. */
   close(): void {

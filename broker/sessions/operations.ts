@@ -14,6 +14,8 @@ export const OPERATION = {
   RECEIVED: 2, // id, reason
   COMPLETE: 3, // id, reason
   ANSWER: 4, // sequence, codes; null: it failed
+  MOVE: 5, // the session is about to move: say no more, but END
+  MOVED: 6, // whether it has; then it is to be attached again
   // From the gateway.
   START: 16,
   ACKNOWLEDGED: 17, // id
@@ -24,7 +26,8 @@ export const OPERATION = {
   PUBREL: 22, // id
   SUBSCRIBE: 23, // sequence, requests, subscriptions at most
   UNSUBSCRIBE: 24, // sequence, filters
-  DETACH: 25 // sequence, is abnormal, seconds or -1
+  DETACH: 25, // sequence, is abnormal, seconds or -1
+  END: 26
 } as const
 
 /** About what an operation takes besides its payload. */

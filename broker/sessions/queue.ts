@@ -60,6 +60,15 @@ export class SessionQueue {
     return delivery
   }
 
+  /** Takes all that waits, oldest first. */
+  takeAll(): Delivery[] {
+    const all = [...this]
+    this.#items = []
+    this.#head = 0
+    this.bytes = 0
+    return all
+  }
+
   /** All that waits, oldest first. */
   *[Symbol.iterator](): Generator<Delivery> {
     for (let i = this.#head; i < this.#items.length; i++) yield this.#items[i]!

@@ -63,8 +63,15 @@ export class Received {
     return [...this.#states.keys()].filter(id => !this.#row.includes(id) && this.#states.get(id) !== WAITING)
   }
 
-  /** As it was elsewhere. */
-  restore(ids: Iterable<number>): void {
-    for (const id of ids) this.#states.set(id, 0)
+  /** Ids without their PUBREC, in the order in which they came. */
+  waiting(): number[] {
+    return [...this.#row]
+  }
+
+  /** As it was elsewhere: those that have been received, and those without their PUBREC. */
+  restore(received: readonly number[], waiting: readonly number[]): void {
+    for (const id of received) this.#states.set(id, 0)
+    for (const id of waiting) this.#states.set(id, WAITING)
+    this.#row = [...waiting]
   }
 }

@@ -5,7 +5,7 @@
 import { ShoalError } from '../errors.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
-import type { SessionWill } from './will.ts'
+import { type SessionWill, willOf } from './will.ts'
 
 /** A connection that holds a client id. */
 export interface ClientHolder {
@@ -185,6 +185,12 @@ export class ClientRegistry {
     return held !== undefined && held.id === claim.id && held.nodeId === nodeId
   }
 
+  /** As owner: whether another claim than that one holds the id. */
+  isHeldByOther(clientId: string, claim: { node: string; id: number } | null): boolean {
+    const held = this.#held.get(clientId)
+    return held !== undefined && (claim === null || held.id !== claim.id || held.nodeId !== claim.node)
+  }
+
   /** As owner: a node still holds what it claimed earlier, from another owner perhaps. The younger of two stays. */
   renewed(claim: Claim, nodeId: string): void {
     const { clientId, id, stamp, will } = claim
@@ -300,6 +306,15 @@ export class ClientRegistry {
   }
 }
 
-function keyOf(clientId: string): string {
+/** Where on the ring a client id stands. */
+export function keyOf(clientId: string): string {
   return `$session/${clientId}`
+}
+
+/** A claim as another node sends it. Throws BAD_REQUEST. */
+export function claimOf(body: Readonly<Record<string, unknown>>): Claim {
+  const { clientId, id, stamp, will } = body
+  if (typeof clientId !== 'string' || !Number.isSafeInteger(id) || !Number.isSafeInteger(stamp))
+    throw new ShoalError('BAD_REQUEST', { expected: 'a claim' })
+  return { clientId, id: id as number, stamp: stamp as number, will: willOf(will) }
 }

@@ -39,6 +39,10 @@ export class RemoteAttachment implements Attachment {
   expirySeconds = 0
   /** Called once when the connection is over. */
   whenDetached: () => void = () => {}
+  /** The session is about to move: nothing more is to be said. */
+  whenMoving: () => void = () => {}
+  /** It has, or has not. */
+  whenMoved: (hasMoved: boolean) => void = () => {}
   readonly #id: number
   readonly #channel: Channel
   readonly #client: SessionClient
@@ -113,6 +117,11 @@ export class RemoteAttachment implements Attachment {
   receive(operation: Operation): void {
     if (this.#isLost) return
     const { port } = this.#client
+    if (operation[0] === OPERATION.MOVE) {
+      this.whenMoving()
+      return this.#send(OPERATION.END)
+    }
+    if (operation[0] === OPERATION.MOVED) return this.whenMoved(operation[2] === true)
     const id = integerAt(operation, 2)
     switch (operation[0]) {
       case OPERATION.DELIVER: {
@@ -162,11 +171,15 @@ export class RemotePort implements SessionPort {
   readonly inflightMax: number
   /** Set when the session is attached to this port. */
   attachment: LocalAttachment | null = null
-  readonly #id: number
+  #whenEnded: () => void = () => {}
+  /** Where the connection is, and its number there. */
+  readonly nodeId: string
+  readonly id: number
   readonly #channel: Channel
 
-  constructor(id: number, channel: Channel, inflightMax: number) {
-    this.#id = id
+  constructor(nodeId: string, id: number, channel: Channel, inflightMax: number) {
+    this.nodeId = nodeId
+    this.id = id
     this.#channel = channel
     this.inflightMax = inflightMax
   }
@@ -177,7 +190,7 @@ export class RemotePort implements SessionPort {
 
   publish(id: number, delivery: Delivery, dup: boolean, now: number): void {
     const bytes = OPERATION_BYTES + bytesOf(delivery)
-    this.#channel.send(deliverOperation(this.#id, id, delivery, dup, now), bytes)
+    this.#channel.send(deliverOperation(this.id, id, delivery, dup, now), bytes)
   }
 
   pubrel(id: number, reason: number): void {
@@ -192,11 +205,28 @@ export class RemotePort implements SessionPort {
     this.#send(OPERATION.COMPLETE, id, reason)
   }
 
+  /** Asks the gateway to say no more; settles when it has said all. */
+  freeze(): Promise<void> {
+    this.#send(OPERATION.MOVE)
+    return new Promise(resolve => {
+      this.#whenEnded = resolve
+    })
+  }
+
+  /** The session has gone, or stays after all. */
+  thaw(hasMoved: boolean): void {
+    this.#whenEnded = () => {}
+    this.#send(OPERATION.MOVED, hasMoved)
+  }
+
   /** From the gateway. True if the connection is over. Throws BAD_REQUEST, TOPIC_INVALID. */
   receive(operation: Operation, topicOf: TopicOf): boolean {
     const { attachment } = this
     if (attachment === null) return false
     switch (operation[0]) {
+      case OPERATION.END:
+        this.#whenEnded()
+        return false
       case OPERATION.START:
         attachment.start()
         return false
@@ -253,6 +283,6 @@ export class RemotePort implements SessionPort {
   }
 
   #send(kind: number, ...rest: unknown[]): void {
-    this.#channel.send([kind, this.#id, ...rest], OPERATION_BYTES)
+    this.#channel.send([kind, this.id, ...rest], OPERATION_BYTES)
   }
 }

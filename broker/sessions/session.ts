@@ -77,6 +77,9 @@ export class Session implements Subscriber, Receipt {
   hasMoved = false
   readonly #world: SessionWorld
   #isStarted = false
+  #isFrozen = false
+  /** While it was frozen its connection was lost, and the session is to expire after this; null: it was not. */
+  #lostExpirySeconds: number | null = null
 
   constructor(clientId: string, world: SessionWorld) {
     const { sessionQueueMax, sessionQueueBytesMax, sessionOverflow } = world.limits
@@ -129,12 +132,46 @@ export class Session implements Subscriber, Receipt {
    */
   detach(port: SessionPort, isAbnormal: boolean, expirySeconds = this.expirySeconds): void {
     if (this.port !== port) return
+    if (this.#isFrozen) {
+      this.#lostExpirySeconds = expirySeconds
+      return
+    }
     this.expirySeconds = Math.min(expirySeconds, this.#world.limits.sessionExpiryMaxSeconds)
     this.#left(isAbnormal)
     if (this.expirySeconds === 0) return this.end()
     const now = this.#world.now()
     this.expiresAt = this.expirySeconds === NEVER_SECONDS ? Infinity : now + this.expirySeconds * 1000
     this.#world.deadlineChanged(this)
+  }
+
+  /** It is about to move: nothing more is sent, what comes is kept. */
+  freeze(): void {
+    this.#isFrozen = true
+  }
+
+  /** It does not move after all. */
+  thaw(): void {
+    this.#isFrozen = false
+    const { port } = this
+    if (this.hasMoved || port === null) return
+    if (this.#lostExpirySeconds === null) return this.#drain()
+    const seconds = this.#lostExpirySeconds
+    this.#lostExpirySeconds = null
+    this.detach(port, true, seconds)
+  }
+
+  /** It has come from another node, and its connection is to follow; else it counts as lost in so many ms. */
+  awaitReturn(graceMs: number): void {
+    const from = this.#world.now() + graceMs
+    this.willAt = this.will === null ? Infinity : from + this.will.delaySeconds * 1000
+    this.expiresAt = this.expirySeconds === NEVER_SECONDS ? Infinity : from + this.expirySeconds * 1000
+  }
+
+  /** Its connection has followed it. */
+  returned(port: SessionPort): void {
+    const { expirySeconds, will } = this
+    this.attach(port, { expirySeconds, will })
+    this.start(port, false)
   }
 
   /** The owner's connection to the client's node is lost, or another client starts anew: it is over, and its will published. */
@@ -182,13 +219,16 @@ export class Session implements Subscriber, Receipt {
     const { port, queue } = this
     const { counters, limits } = this.#world
     const isQos0 = message.qos === 0 || match.qos === 0
-    if (isQos0 && (port === null ? !limits.offlineQos0 : this.#isStarted && port.isCongested)) {
+    if (
+      isQos0 &&
+      (port === null ? !limits.offlineQos0 : this.#isStarted && !this.#isFrozen && port.isCongested)
+    ) {
       counters.droppedQos0++
       return
     }
     const now = this.#world.now()
     const delivery = deliveryOf(message, match, retained, now)
-    if (port === null || !this.#isStarted || queue.count > 0) this.enqueue(delivery)
+    if (port === null || !this.#isStarted || this.#isFrozen || queue.count > 0) this.enqueue(delivery)
     else if (isQos0) port.publish(0, delivery, false, now)
     else if (this.inflight.count < port.inflightMax)
       port.publish(this.inflight.take(delivery), delivery, false, now)
@@ -221,7 +261,7 @@ export class Session implements Subscriber, Receipt {
 
   #drain(): void {
     const { port, queue, inflight } = this
-    if (port === null || !this.#isStarted) return
+    if (port === null || !this.#isStarted || this.#isFrozen) return
     const { counters } = this.#world
     const now = this.#world.now()
     for (let first = queue.first; first !== undefined; first = queue.first) {

@@ -155,6 +155,63 @@ for (const seed of seeds) {
   })
 }
 
+for (const seed of seeds) {
+  test(`sessions move when nodes join and leave, while they are in use; their clients notice nothing (seed ${seed})`, async () => {
+    const nodes = await Nodes.started(seed, 2)
+    const { simulation } = nodes
+    const device = new Device(nodes.at(0))
+    const connections: SessionConnection[] = []
+    const away: Memory[] = []
+    for (let i = 0; i < 40; i++) {
+      const memory = new Memory(`client ${i}`)
+      const connection = await SessionConnection.open(nodes, nodes.at(i % 2), memory)
+      await connection.subscribe(nodes, i % 3 === 0 ? 'news/+' : 'news/all')
+      if (i % 4 > 0) connections.push(connection)
+      else {
+        away.push(memory)
+        connection.close(false)
+      }
+    }
+    let isOver = false
+    let count = 0
+    const saying = (async () => {
+      while (!isOver) {
+        device.publish('news/all', `${count++}`, { qos: count % 2 === 0 ? 1 : 2 })
+        for (const connection of connections)
+          if (count % 10 === 0) connection.say(count, 'said', `${connection.memory.clientId} ${count}`)
+        await new Promise<void>(resolve => nodes.at(0).broker.clock.after(5, resolve))
+      }
+    })()
+    const listener = await nodes.subscribe(nodes.at(0), 'said', 2)
+    const third = await nodes.join()
+    await simulation.run(2000)
+    assert.ok(third.broker.status().sessions > 0, 'some have moved')
+    const fourth = await nodes.join()
+    await simulation.run(1000)
+    await nodes.leave(third)
+    await simulation.run(1000)
+    assert.ok(fourth.broker.status().sessions > 0)
+    isOver = true
+    await nodes.settle(saying, 1000)
+    await simulation.until(() => device.isAcknowledged, 20_000)
+    for (const memory of away) connections.push(await SessionConnection.open(nodes, nodes.random(), memory))
+    await simulation.run(5000)
+    const expected = Array.from({ length: count }, (_, n) => `${n}`)
+    for (const { memory, isLost, isPresent } of connections) {
+      assert.ok(!isLost, `${memory.clientId} was lost`)
+      assert.ok(!away.includes(memory) || isPresent)
+      assert.deepEqual(memory.got, expected, memory.clientId)
+    }
+    assert.deepEqual(new Set(listener.texts).size, listener.texts.length, 'nothing said twice')
+    for (const { received, completed } of connections) assert.deepEqual(received, completed)
+    const hosted = nodes.all.map(({ broker }) => broker.status().sessions)
+    assert.equal(
+      hosted.reduce((sum, each) => sum + each),
+      40
+    )
+  })
+}
+
 /** Session keys are hashed as topics of the same name are. */
 function ownerOfSession(nodes: Nodes, clientId: string): string | null {
   return nodes.at(0).broker.ownerOf(`$session/${clientId}`)
