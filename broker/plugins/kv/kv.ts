@@ -22,10 +22,16 @@ export interface KvEntry<Value = unknown> {
   readonly version: Version | null
 }
 
+/** What a live stream with `versions` yields. */
+export interface KvUpdate<Value = unknown> extends KvEntry<Value> {
+  /** How many changes before this one it does not show; null: nobody knows. */
+  readonly missed: number | null
+}
+
 /**
  * A readable stream of objects, thus an async iterator: the present value, if there is one, and then each value that is put;
- * undefined for a deletion. Emits `newStream` when it has reached an owner, the first or the next; `gap` with a `Gap` before it
- * goes on after what it missed. It ends only by `destroy`, or with CLOSED or LIMIT_EXCEEDED.
+ * undefined for a deletion. Emits `newStream` when it has reached an owner, the first or the next; `gap` with a `Gap` as soon
+ * as it knows that it has missed something. It ends with its node, or by `destroy`; an owner that feeds too many fails it with LIMIT_EXCEEDED.
  */
 export type LiveUpdates = Readable
 
@@ -45,7 +51,7 @@ export interface Kv {
   /** As `put`. The version is that of the deletion; null: there was nothing. */
   delete(key: string): Promise<Version | null>
   delete(key: string, callback: RequestCallback<Version | null>): void
-  /** With `versions` it yields `KvEntry`s. Throws BAD_REQUEST, LIMIT_EXCEEDED. */
+  /** With `versions` it yields `KvUpdate`s. Throws BAD_REQUEST, LIMIT_EXCEEDED. */
   liveUpdates(key: string, options?: { versions?: boolean }): LiveUpdates
   readonly status: RecordsStatus
 }
@@ -142,7 +148,7 @@ class KvNode implements Kv {
       upring: this.#upring,
       namespace: this.#namespace,
       key,
-      yields: snapshot => (versions ? entryOf(snapshot) : decoded(snapshot.value))
+      yields: (snapshot, missed) => (versions ? { ...entryOf(snapshot), missed } : decoded(snapshot.value))
     })
     this.#live.add(live)
     live.once('close', () => this.#live.delete(live))

@@ -27,6 +27,8 @@ export interface PubSub {
   readonly current: number
   readonly length: number
   readonly concurrency: number
+  /** As `concurrency`: mqemitter's types name it so. */
+  readonly concurrent: number
   readonly closed: boolean
   /** Messages that found no room: at listeners, or on the way to another node. */
   readonly dropped: number
@@ -125,6 +127,10 @@ class PubSubNode implements PubSub {
     upring.onClose(async () => {
       this.close()
     })
+  }
+
+  get concurrent(): number {
+    return this.concurrency
   }
 
   get current(): number {

@@ -24,11 +24,14 @@ export interface LiveParts {
   readonly upring: Upring
   readonly namespace: string
   readonly key: string
-  /** What the stream yields for a change. Whatever it throws destroys the stream. */
-  yields(snapshot: Snapshot): unknown
+  /** What the stream yields for a change, before which so many were missed; null: nobody knows how many. What it throws destroys the stream. */
+  yields(snapshot: Snapshot, missed: number | null): unknown
 }
 
-/** Yields the present value, if there is one, and then each change. Emits `newStream` at each owner, and `gap` (a `Gap`). */
+/**
+ * Yields the present value, if there is one, and then each change. Emits `newStream` at each owner, and `gap` (a `Gap`) as soon as it
+ * knows of one: what came before it may still wait to be read.
+ */
 export class Live extends Readable {
   readonly #parts: LiveParts
   /** Null before the first owner has answered. */
@@ -109,18 +112,21 @@ export class Live extends Readable {
     // An owner that knows less than its predecessor: what it has was told already.
     if (seen !== null && !isLost && compare(snapshot, seen) <= 0) return
     this.#seen = snapshot
-    if (seen !== null && (isLost || snapshot.revision !== seen.revision + 1)) {
-      const missed = snapshot.revision - seen.revision - 1
-      const gap: Gap = {
-        after: seen.revision === 0 ? null : versionOf(seen),
-        before: versionOf(snapshot),
-        missed: missed > 0 ? missed : null
-      }
+    const missed = seen === null ? 0 : missedBetween(seen, snapshot)
+    if (seen !== null && missed !== 0) {
+      const after = seen.revision === 0 ? null : versionOf(seen)
+      const gap: Gap = { after, before: versionOf(snapshot), missed }
       this.emit('gap', gap)
     }
-    if (snapshot.value === null && (seen === null || seen.value === null)) return
-    if (!this.push(this.#parts.yields(snapshot))) source.pause()
+    if (missed === 0 && snapshot.value === null && (seen === null || seen.value === null)) return
+    if (!this.push(this.#parts.yields(snapshot, missed))) source.pause()
   }
+}
+
+/** Null when the revisions do not tell: what there was is lost, or another history goes on. */
+function missedBetween(seen: Snapshot, next: Snapshot): number | null {
+  const missed = next.revision - seen.revision - 1
+  return missed >= 0 ? missed : null
 }
 
 export function versionOf({ revision, stamp, by }: Snapshot): Version {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { type Gap, type Kv, type KvEntry, kv, kvOf } from '../../../broker/plugins/kv/index.ts'
+import { type Kv, type KvUpdate, kv, kvOf } from '../../../broker/plugins/kv/index.ts'
 import { type Upring, upring } from '../../../broker/upring.ts'
 import { withDeadline } from '../../support/deadline.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -86,10 +86,8 @@ function follow(store: Kv, key: string): { faults: string[]; last: () => number 
   const faults: string[] = []
   let [revision, number, isGap] = [0, 0, true]
   const stream = store.liveUpdates(key, { versions: true })
-  stream.on('gap', (_gap: Gap) => {
-    isGap = true
-  })
-  stream.on('data', (entry: KvEntry<number>) => {
+  stream.on('data', (entry: KvUpdate<number>) => {
+    isGap ||= entry.missed !== 0
     const now = entry.version?.revision ?? 0
     if (!isGap && now !== revision + 1) faults.push(`${key}: ${revision} to ${now}`)
     if ((entry.value ?? 0) < number) faults.push(`${key}: ${number} back to ${entry.value}`)

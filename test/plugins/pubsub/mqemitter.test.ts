@@ -1,10 +1,11 @@
 // The suite that mqemitter publishes for those who implement its interface, run on an upring.
 import { createRequire } from 'node:module'
 import { type TestContext, test } from 'node:test'
-import { createPubSub, type PubSub, type PubSubOptions } from '../../../broker/plugins/pubsub/index.ts'
+import type { MQEmitter } from 'mqemitter'
+import { createPubSub, type PubSubOptions } from '../../../broker/plugins/pubsub/index.ts'
 import { type Upring, upring } from '../../../broker/upring.ts'
 
-type Builder = (options?: PubSubOptions) => PubSub
+type Builder = (options?: PubSubOptions) => MQEmitter
 type AbstractTests = (options: { builder: Builder; test: typeof test }) => void
 
 const abstractTests = createRequire(import.meta.url)('mqemitter/abstractTest.js') as AbstractTests

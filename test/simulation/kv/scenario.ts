@@ -1,7 +1,7 @@
 // Handover under load, from a seed: 200 keys are written a thousand times a second while nodes join, leave and are killed.
 // Nothing that was acknowledged is lost while the owner or the replica of its key lives; a get finds what was acknowledged
 // before it began, or later; and a live stream shows every change, in order, or says that it does not.
-import { type Gap, type Kv, type KvEntry, kv, kvOf } from '../../../broker/plugins/kv/index.ts'
+import { type Kv, type KvUpdate, kv, kvOf } from '../../../broker/plugins/kv/index.ts'
 import { isSettled, ringOfPlugin } from '../../plugins/rings.ts'
 import type { RingNode, Rings } from '../../upring/rings.ts'
 
@@ -226,12 +226,10 @@ class Scenario {
     const stream = store.liveUpdates(key, { versions: true })
     const flow: Flow = { key, by, revision: 0, number: 0, isGap: true }
     this.#flows.push(flow)
-    stream.on('gap', ({ missed }: Gap) => {
-      flow.isGap = true
-      this.outcome.missed += missed ?? 0
-    })
-    stream.on('data', ({ version, value }: KvEntry<Value>) => {
+    stream.on('data', ({ version, value, missed }: KvUpdate<Value>) => {
       this.outcome.shown++
+      this.outcome.missed += missed ?? 0
+      if (missed !== 0) flow.isGap = true
       const revision = version?.revision ?? 0
       const number = value?.number ?? 0
       if (!flow.isGap && revision !== flow.revision + 1)
