@@ -1,5 +1,5 @@
 // One timer for all connections: finds clients that have said nothing for one and a half times their
-// keep-alive, connections that never became a client, and sockets that take nothing.
+// keep-alive, connections that never became a client, sockets that take nothing, and memory that is not needed now.
 // Source: MQTT 5.0, 3.1.2.10; MQTT 3.1.1, 3.1.2.10.
 import type { Connection } from './connection.ts'
 import type { MqttGateway } from './gateway.ts'
@@ -56,6 +56,7 @@ function look(connection: Connection, now: number): void {
 
 function lookAtOpen(connection: Connection, now: number): void {
   const { gateway } = connection
+  connection.deliveries.rest()
   if (connection.transport.writable) connection.stalledAt = -1
   else if (connection.stalledAt < 0) connection.stalledAt = now
   else if (now - connection.stalledAt >= gateway.options.stallTimeoutMs) {
