@@ -1,6 +1,5 @@
 // What `watch` yields: the difference between what a service was and what it is. So whatever was missed while the owner of the
 // service died, the watcher's picture is right again with the next update.
-
 import { Readable } from 'node:stream'
 import type { Upring } from '../../upring/api.ts'
 import { Live } from '../records/live.ts'

@@ -67,7 +67,11 @@ export class Records {
       copier: this.#copier,
       options,
       owns: hash => this.#owns(hash),
-      learned: entry => this.#learned(entry)
+      learned: entry => this.#learned(entry),
+      buried: entry => {
+        entry.tracker?.end()
+        if (entry.tracker !== null) this.#disown(entry)
+      }
     })
     upring.add(`ns:${options.namespace},cmd:copy`, async request => this.#copied(request))
     upring.on('move', () => this.#moved())

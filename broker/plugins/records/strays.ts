@@ -27,6 +27,8 @@ export interface StraysParts {
   owns(hash: number): boolean
   /** The owner has learned of a later write. */
   learned(entry: Entry): void
+  /** A key is forgotten that was deleted long ago. */
+  buried(entry: Entry): void
 }
 
 export class Strays {
@@ -93,13 +95,13 @@ export class Strays {
 
   /** Deletions that are old enough for all to have heard of them. */
   #buryDead(): void {
-    const { upring, store, options } = this.#parts
+    const { upring, store, options, buried } = this.#parts
     const before = upring.clock.now() - options.tombstoneMs
     for (const entry of store.values()) {
-      const { snapshot, changedAt, waiters, tracker } = entry
+      const { snapshot, changedAt, waiters } = entry
       if (snapshot.value !== null || changedAt > before || waiters.length > 0) continue
       store.delete(entry)
-      tracker?.end()
+      buried(entry)
     }
   }
 

@@ -60,6 +60,20 @@ test('a deleted key is gone, and its revisions go on', async () => {
   assert.equal((await rings.settle(store.put('key', 2))).revision, 3)
 })
 
+test('a deleted key is forgotten in the end', async () => {
+  const rings = await ringOfPlugin(18, 3, ({ upring }) => upring.use(kv, { tombstoneMs: 5000 }))
+  const store = kvOf(rings.at(0).upring)
+  await rings.settle(store.put('key', 1))
+  await rings.settle(store.delete('key'))
+  const held = (): number[] =>
+    rings.all.map(({ upring }) => kvOf(upring).status.keys + kvOf(upring).status.owned)
+  await rings.simulation.run(2000)
+  assert.deepEqual(held().sort(), [0, 1, 2])
+  await rings.simulation.run(6000)
+  assert.deepEqual(held(), [0, 0, 0])
+  assert.equal((await rings.settle(store.put('key', 2))).revision, 1)
+})
+
 test('concurrent puts of one key are ordered, and each is told to who follows it', async () => {
   const rings = await ringOf(4, 3)
   const { values, gaps } = follow(rings.at(2), 'key')
