@@ -38,6 +38,9 @@ function help(): string {
   scenarios.push(
     `  ${'gc'.padEnd(12)} a node of Shoal under full load: how long its garbage collector holds it up`
   )
+  scenarios.push(
+    `  ${'links'.padEnd(12)} requests and bytes over one connection, beside tentacoli, http2 and a socket (links --help)`
+  )
   const compared = `  ${'compare'.padEnd(12)} brokers side by side: ${Object.keys(BROKERS).join(', ')}`
   const rows = Object.entries(ROWS).map(([name, { title }]) => `  ${name.padEnd(18)} ${title}`)
   return [
@@ -77,6 +80,11 @@ export async function main(
   errors: Screen = process.stderr
 ): Promise<number> {
   try {
+    if (args[0] === 'links') {
+      // Loaded where it is asked for: it measures packages that are there only in development.
+      const { linksMain } = await import('./links/main.ts')
+      return await linksMain(args.slice(1))
+    }
     const { words, raw } = parseCommandLine(args)
     const [scenario, file] = words
     if (raw.help === true || scenario === undefined) {
@@ -104,7 +112,7 @@ export async function main(
     if (!Object.hasOwn(SCENARIOS, scenario)) {
       throw new ShoalError('OPTION_INVALID', {
         scenario,
-        allowed: [...Object.keys(SCENARIOS), 'mixed', 'connect', 'soak', 'gc', 'compare'].join(', ')
+        allowed: [...Object.keys(SCENARIOS), 'mixed', 'connect', 'soak', 'gc', 'links', 'compare'].join(', ')
       })
     }
     return await runLoad(scenario, layOut(scenario as ScenarioName, options, newRunId()), options, screen)
