@@ -56,8 +56,8 @@ export interface HandoverCluster {
   thaw(session: Session, hasMoved: boolean): void
   /** Its gateway has not answered `freeze`: the connection counts as lost. */
   giveUp(session: Session): void
-  /** Whether another connection than that one has the client id. */
-  isHeldByOther(clientId: string, connection: { node: string; id: number } | null): boolean
+  /** Whether a client whose session ends with its connection has the id. */
+  isHeldWithoutSession(clientId: string): boolean
 }
 
 /** A session on its way here. */
@@ -266,7 +266,7 @@ export class Handover {
     const since = newer(session.queue.takeAll(), [...queue, ...deliveriesOf(flights)], placesIn(head))
     // A client that has connected meanwhile: its session is the one that counts, and gets what waited for the older.
     if (here !== undefined) for (const delivery of [...queue, ...since]) here.enqueue(delivery)
-    if (here !== undefined || this.#cluster.isHeldByOther(clientId, connection)) {
+    if (here !== undefined || this.#cluster.isHeldWithoutSession(clientId)) {
       this.#hosting.leave(session)
       return
     }

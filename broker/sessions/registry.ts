@@ -47,6 +47,7 @@ interface Local {
   /** Orders claims of one client id; given by the owner. */
   stamp: number
   readonly will: SessionWill | null
+  readonly keeps: boolean
 }
 
 interface Held {
@@ -58,6 +59,7 @@ interface Held {
   /** The holder before, until it has let go. */
   before: Held | null
   readonly will: SessionWill | null
+  readonly keeps: boolean
 }
 
 export interface Claim {
@@ -65,6 +67,8 @@ export interface Claim {
   id: number
   stamp: number
   will: SessionWill | null
+  /** The client has a session that outlives the connection. */
+  keeps: boolean
 }
 
 /** Asks an owner for a claim; settles with its stamp. */
@@ -93,8 +97,8 @@ export class ClientRegistry {
     if (this.#closed || this.#local.has(clientId) || this.#held.has(clientId)) return false
     if (this.#cluster.ownerOf(keyOf(clientId)) !== nodeId) return false
     const stamp = this.#cluster.stamp()
-    this.#local.set(clientId, { holder, id: stamp, stamp, will })
-    this.#held.set(clientId, { nodeId, id: stamp, stamp, granted: null, before: null, will })
+    this.#local.set(clientId, { holder, id: stamp, stamp, will, keeps: false })
+    this.#held.set(clientId, { nodeId, id: stamp, stamp, granted: null, before: null, will, keeps: false })
     return true
   }
 
@@ -106,12 +110,13 @@ export class ClientRegistry {
     clientId: string,
     holder: ClientHolder,
     will: SessionWill | null = null,
-    ask: Ask = (owner, claim) => this.#ask(owner, claim)
+    ask: Ask = (owner, claim) => this.#ask(owner, claim),
+    keeps = false
   ): Promise<void> {
     const cluster = this.#cluster
     const older = this.#local.get(clientId)
     const stamp = cluster.stamp()
-    const local: Local = { holder, id: stamp, stamp, will }
+    const local: Local = { holder, id: stamp, stamp, will, keeps }
     this.#local.set(clientId, local)
     if (older !== undefined && older.holder !== holder) await older.holder.takenOver()
     const deadline = cluster.clock.now() + CLAIM_TIMEOUT_MS
@@ -122,7 +127,7 @@ export class ClientRegistry {
       const owner = cluster.ownerOf(keyOf(clientId))
       try {
         if (owner !== null) {
-          local.stamp = await ask(owner, { clientId, id: local.id, stamp, will })
+          local.stamp = await ask(owner, { clientId, id: local.id, stamp, will, keeps })
           if (this.#local.get(clientId) !== local) this.#tellReleased(clientId, local)
           return
         }
@@ -146,7 +151,7 @@ export class ClientRegistry {
 
   #tellReleased(clientId: string, { id, stamp }: Local): void {
     const owner = this.#cluster.ownerOf(keyOf(clientId))
-    const claim = { clientId, id, stamp, will: null }
+    const claim = { clientId, id, stamp, will: null, keeps: false }
     if (owner === this.#cluster.nodeId) this.released(claim, owner)
     else if (owner !== null) this.#cluster.fire(owner, 'client.release', claim)
   }
@@ -156,7 +161,7 @@ export class ClientRegistry {
    * The order in which claims come here is what counts, not the clocks of the nodes. Throws OWNER_MOVED.
    */
   async grant(claim: Claim, nodeId: string): Promise<number> {
-    const { clientId, id, will } = claim
+    const { clientId, id, will, keeps } = claim
     this.#checkOwned(clientId)
     const before = this.#held.get(clientId) ?? null
     if (before !== null && before.nodeId === nodeId && before.id === id) {
@@ -164,7 +169,7 @@ export class ClientRegistry {
       return before.stamp
     }
     const stamp = Math.max(claim.stamp, (before?.stamp ?? 0) + 1)
-    const held: Held = { nodeId, id, stamp, granted: null, before, will }
+    const held: Held = { nodeId, id, stamp, granted: null, before, will, keeps }
     this.#held.set(clientId, held)
     if (before === null) return stamp
     held.granted = this.#evictHeld(clientId, before).then(() => {
@@ -191,13 +196,18 @@ export class ClientRegistry {
     return held !== undefined && (claim === null || held.id !== claim.id || held.nodeId !== claim.node)
   }
 
+  /** As owner: whether a client whose session ends with its connection holds the id. */
+  isHeldWithoutSession(clientId: string): boolean {
+    return this.#held.get(clientId)?.keeps === false
+  }
+
   /** As owner: a node still holds what it claimed earlier, from another owner perhaps. The younger of two stays. */
   renewed(claim: Claim, nodeId: string): void {
-    const { clientId, id, stamp, will } = claim
+    const { clientId, id, stamp, will, keeps } = claim
     if (this.#cluster.ownerOf(keyOf(clientId)) !== this.#cluster.nodeId) return
     const held = this.#held.get(clientId)
     if (held !== undefined && held.nodeId === nodeId && held.id === id) return
-    const rival = { nodeId, id, stamp, granted: null, before: null, will }
+    const rival = { nodeId, id, stamp, granted: null, before: null, will, keeps }
     const isYounger = held === undefined || stamp > held.stamp
     if (isYounger) this.#held.set(clientId, rival)
     const loser = isYounger ? held : rival
@@ -255,12 +265,12 @@ export class ClientRegistry {
 
   #claimsByOwner(): Map<string, Claim[]> {
     const claims = new Map<string, Claim[]>()
-    for (const [clientId, { id, stamp, will }] of this.#local) {
+    for (const [clientId, { id, stamp, will, keeps }] of this.#local) {
       const owner = this.#cluster.ownerOf(keyOf(clientId))
       if (owner === null) continue
       const list = claims.get(owner) ?? []
       claims.set(owner, list)
-      list.push({ clientId, id, stamp, will })
+      list.push({ clientId, id, stamp, will, keeps })
     }
     return claims
   }
@@ -281,7 +291,7 @@ export class ClientRegistry {
   /** Closes a holder's connection, and that of the one before it if it has not let go yet. */
   async #evictHeld(clientId: string, held: Held): Promise<void> {
     const { nodeId, id, stamp } = held
-    await this.#evictAt(nodeId, { clientId, id, stamp, will: null })
+    await this.#evictAt(nodeId, { clientId, id, stamp, will: null, keeps: false })
     if (held.before === null) return
     const isGranted = await held.granted?.then(
       () => true,
@@ -313,8 +323,8 @@ export function keyOf(clientId: string): string {
 
 /** A claim as another node sends it. Throws BAD_REQUEST. */
 export function claimOf(body: Readonly<Record<string, unknown>>): Claim {
-  const { clientId, id, stamp, will } = body
+  const { clientId, id, stamp, will, keeps } = body
   if (typeof clientId !== 'string' || !Number.isSafeInteger(id) || !Number.isSafeInteger(stamp))
     throw new ShoalError('BAD_REQUEST', { expected: 'a claim' })
-  return { clientId, id: id as number, stamp: stamp as number, will: willOf(will) }
+  return { clientId, id: id as number, stamp: stamp as number, will: willOf(will), keeps: keeps === true }
 }

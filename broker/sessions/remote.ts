@@ -39,6 +39,8 @@ export class RemoteAttachment implements Attachment {
   expirySeconds = 0
   /** Called once when the connection is over. */
   whenDetached: () => void = () => {}
+  /** The link to the owner is gone. */
+  whenLost: () => void = () => {}
   /** The session is about to move: nothing more is to be said. */
   whenMoving: () => void = () => {}
   /** It has, or has not. */
@@ -150,6 +152,7 @@ export class RemoteAttachment implements Attachment {
     this.#isLost = true
     for (const question of this.#questions.values()) question.reject(new ShoalError('CLOSED'))
     this.#questions.clear()
+    this.whenLost()
     if (this.#isGranted) this.#client.lost()
   }
 

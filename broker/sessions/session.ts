@@ -115,7 +115,6 @@ export class Session implements Subscriber, Receipt {
   /** The client has its CONNACK. What is in flight is sent again, unless this is still the connection it was sent to. */
   start(port: SessionPort, again = true): void {
     if (this.port !== port || this.#isStarted) return
-    this.#isStarted = true
     if (again) {
       const now = this.#world.now()
       for (const { id, delivery } of [...this.inflight]) {
@@ -123,6 +122,7 @@ export class Session implements Subscriber, Receipt {
         else port.publish(id, delivery, true, now) // [MQTT-3.3.1-1], [MQTT-4.4.0-1]
       }
     }
+    this.#isStarted = true
     this.#drain()
   }
 

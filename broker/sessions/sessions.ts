@@ -106,7 +106,7 @@ export class Sessions {
         freeze: session => this.#freeze(session),
         thaw: (session, hasMoved) => this.#thaw(session, hasMoved),
         giveUp: session => this.#giveUp(session),
-        isHeldByOther: (clientId, connection) => this.registry.isHeldByOther(clientId, connection)
+        isHeldWithoutSession: clientId => this.registry.isHeldWithoutSession(clientId)
       },
       this.hosting
     )
@@ -164,7 +164,7 @@ export class Sessions {
     const { nodeId } = this.#cluster
     const attached: { last: Hold | null } = { last: null }
     const release = (): void => void this.#local.delete(client.port)
-    await this.registry.claim(clientId, holder, null, async (owner, claim) => {
+    const ask = async (owner: string, claim: Claim): Promise<number> => {
       const hold: Hold = { claim, client, movable: null, local: null }
       attached.last = hold
       if (owner !== nodeId) {
@@ -175,9 +175,10 @@ export class Sessions {
       const { stamp, attachment } = await this.#attachHere(claim, owner, client.port, request)
       hold.movable = new MovableAttachment(attachment, release)
       hold.local = attachment
-      this.#hold(hold)
+      this.#local.set(client.port, hold)
       return stamp
-    })
+    }
+    await this.registry.claim(clientId, holder, null, ask, true)
     const movable = attached.last?.movable ?? null
     if (movable === null) throw new ShoalError('CLOSED', { clientId })
     return movable
@@ -245,6 +246,7 @@ export class Sessions {
     const forget = (): void => this.#channels.removeAttachment(owner, claim.id, attachment)
     this.#channels.addAttachment(owner, claim.id, attachment)
     attachment.whenDetached = forget
+    attachment.whenLost = () => hold.movable?.lost()
     attachment.whenMoving = () => hold.movable?.freeze()
     attachment.whenMoved = hasMoved => {
       if (!hasMoved) return hold.movable?.moved(attachment)
@@ -306,10 +308,6 @@ export class Sessions {
 
   // ── sessions that move while their clients are connected ──
 
-  #hold(hold: Hold): void {
-    this.#local.set(hold.client.port, hold)
-  }
-
   #freeze(session: Session): Promise<{ node: string; id: number }> | null {
     session.freeze()
     const { port } = session
@@ -362,7 +360,7 @@ export class Sessions {
         hold.local = null
         if (owner !== this.#cluster.nodeId) return (await this.#attachThere(hold, owner, null)).attachment
         hold.local = (await this.#resumeHere(claim, owner, client.port)).attachment
-        this.#hold(hold)
+        this.#local.set(client.port, hold)
         return hold.local
       })
       movable?.moved(attachment)

@@ -17,6 +17,9 @@ export class Memory {
   /** Ids of QoS 2 whose message is here. */
   readonly ids = new Set<number>()
 
+  /** Whether its session is subscribed is not known. */
+  isUnsure = false
+
   constructor(clientId: string) {
     this.clientId = clientId
   }
