@@ -225,7 +225,12 @@ export class BrokerNode implements Broker {
         gated: router.ordering.gatedCount,
         kept: router.ordering.replayCount
       },
-      counters: { ...router.counters, retainedRefused: router.retained.refused, ...cluster.counters }
+      counters: {
+        ...router.counters,
+        retainedRefused: router.retained.refused,
+        ...this.#sessions!.hosting.counters,
+        ...cluster.counters
+      }
     }
   }
 
@@ -340,6 +345,10 @@ export class BrokerNode implements Broker {
         placeOf: topic => {
           const { seenEpoch, seenOffset } = router.topics.get(topic)
           return { topic, epoch: seenEpoch, offset: seenOffset }
+        },
+        hasTaken: name => {
+          const [instance = '', sequence] = name.split(' ')
+          return router.origins.get(instance).taken.has(Number(sequence))
         },
         get isSettled() {
           return router.rebalancing.isAgreed

@@ -177,6 +177,28 @@ export const OPTIONS = {
     'An MQTT client that reads nothing of what waits for it is disconnected after this.'
   ),
 
+  // Sessions that outlive their connections.
+  sessionsMax: integer(
+    100_000,
+    0,
+    100_000_000,
+    'Sessions of this node that outlive their connections; a client that wants one more is refused. Those that are handed over when the ring changes are taken beyond it.'
+  ),
+  sessionExpiryMaxSeconds: integer(
+    4_294_967_295,
+    0,
+    4_294_967_295,
+    'The longest that the session of a client that is away is kept, in seconds; 4294967295 is for ever.'
+  ),
+  sessionQueueMax: integer(65_536, 1, 10_000_000, 'Messages that wait for one such session.'),
+  sessionQueueBytesMax: bytes(8 * MiB, 64 * KiB, 1 * GiB, 'Bytes of these messages.'),
+  sessionOverflow: choice(
+    'drop-oldest',
+    ['drop-oldest', 'drop-newest'],
+    'Which message goes when more wait; it is counted.'
+  ),
+  offlineQos0: flag(false, 'Keeps messages of QoS 0, too, for a client that is away.'),
+
   // The broker's memory.
   topicsMax: integer(
     1_000_000,
@@ -258,7 +280,7 @@ function checkTogether(config: Config): void {
       { option: 'host', value: config.host }
     )
   }
-  for (const option of ['outboxBytesMax', 'queueBytesMax'] as const) {
+  for (const option of ['outboxBytesMax', 'queueBytesMax', 'sessionQueueBytesMax'] as const) {
     if (config[option] >= config.packetBytesMax) continue
     throw new OptionError(
       `${option} is ${config[option]}, but must not be less than packetBytesMax (${config.packetBytesMax}): ` +

@@ -18,11 +18,13 @@ import type { Hosting } from './hosting.ts'
 import {
   integerIn,
   listIn,
+  nameOf,
   type Place,
   pack,
   placesIn,
   type Record,
   textIn,
+  textsIn,
   unpackDelivery,
   unpackHead
 } from './packed.ts'
@@ -50,6 +52,8 @@ export interface HandoverCluster {
   barrier(): Promise<void>
   /** Where the order of a topic stands, as this node has seen it. */
   placeOf(topic: string): Place
+  /** Whether a message has been delivered here, by its name (see `nameOf`). */
+  hasTaken(name: string): boolean
   /** The connection of a session: asks its gateway to say no more. Null: it has none. Settles when it has. */
   freeze(session: Session): Promise<{ node: string; id: number }> | null
   /** The gateway is to attach again, or, if it did not work, here as before. */
@@ -58,6 +62,11 @@ export interface HandoverCluster {
   giveUp(session: Session): void
   /** Whether a client whose session ends with its connection has the id. */
   isHeldWithoutSession(clientId: string): boolean
+}
+
+interface Came {
+  readonly topics: readonly string[]
+  readonly names: readonly string[]
 }
 
 /** A session on its way here. */
@@ -126,10 +135,14 @@ export class Handover {
     const connections = await Promise.all(batch.map(session => this.#freeze(session)))
     const moved = new Set<Session>()
     try {
-      const topics = await this.#prepare(owner, batch)
+      const came = await this.#prepare(owner, batch)
       for (const [i, session] of batch.entries()) {
         if (session.isEnded) continue
-        const seen = (topics.get(session.clientId) ?? []).map(topic => this.#cluster.placeOf(topic))
+        const { topics, names } = came.get(session.clientId) ?? { topics: [], names: [] }
+        const seen = {
+          places: topics.map(topic => this.#cluster.placeOf(topic)),
+          names: names.filter(name => this.#cluster.hasTaken(name))
+        }
         for (const records of pack(session, seen, connections[i]!, this.#cluster.clock.now()))
           await this.#request(owner, 'session.put', { records })
         moved.add(session)
@@ -156,19 +169,18 @@ export class Handover {
     return connection
   }
 
-  /** Topics of which the new owner has messages already, by client id. */
-  async #prepare(owner: string, batch: readonly Session[]): Promise<Map<string, string[]>> {
+  /** What the new owner has already, by client id: topics, and names of messages. */
+  async #prepare(owner: string, batch: readonly Session[]): Promise<Map<string, Came>> {
     const sessions = batch.map(({ clientId, subscriptions }) => ({
       clientId,
       subscriptions: [...subscriptions].map(([filter, options]) => ({ filter, options }))
     }))
     const reply = await this.#request(owner, 'session.prepare', { sessions })
-    const topics = new Map<string, string[]>()
+    const came = new Map<string, Came>()
     for (const each of listIn(reply, 'sessions') as Record[]) {
-      const names = listIn(each, 'topics').filter((name): name is string => typeof name === 'string')
-      topics.set(textIn(each, 'clientId'), names)
+      came.set(textIn(each, 'clientId'), { topics: textsIn(each, 'topics'), names: textsIn(each, 'names') })
     }
-    return topics
+    return came
   }
 
   async #request(to: string, name: string, body: object): Promise<Record> {
@@ -196,7 +208,8 @@ export class Handover {
     await this.#barrier()
     const sessions = arrivals.map(({ session: { clientId, queue } }) => ({
       clientId,
-      topics: [...new Set([...queue].map(({ message }) => message.topic.name))]
+      topics: [...new Set([...queue].map(({ message }) => message.topic.name))],
+      names: [...queue].flatMap(({ message }) => nameOf(message) ?? [])
     }))
     return { sessions }
   }
@@ -263,7 +276,12 @@ export class Handover {
     const connection = (head['connection'] ?? null) as { node: string; id: number } | null
     this.#arrivals.delete(clientId)
     const here = this.#hosting.get(clientId)
-    const since = newer(session.queue.takeAll(), [...queue, ...deliveriesOf(flights)], placesIn(head))
+    const since = newer(
+      session.queue.takeAll(),
+      [...queue, ...deliveriesOf(flights)],
+      placesIn(head),
+      textsIn(head, 'names')
+    )
     // A client that has connected meanwhile: its session is the one that counts, and gets what waited for the older.
     if (here !== undefined) for (const delivery of [...queue, ...since]) here.enqueue(delivery)
     if (here !== undefined || this.#cluster.isHeldWithoutSession(clientId)) {
@@ -299,16 +317,18 @@ function deliveriesOf(flights: readonly { delivery: Delivery | null }[]): Delive
 function newer(
   came: readonly Delivery[],
   had: readonly Delivery[],
-  seen: ReadonlyMap<string, Place>
+  seen: ReadonlyMap<string, Place>,
+  named: readonly string[]
 ): Delivery[] {
   const keyOf = ({ message: { topic, epoch, offset } }: Delivery): string =>
     `${epoch} ${offset} ${topic.name}`
   const keys = new Set(had.map(keyOf))
+  const names = new Set([...named, ...had.flatMap(({ message }) => nameOf(message) ?? [])])
   return came.filter(delivery => {
     const { topic, epoch, offset } = delivery.message
     const place = seen.get(topic.name)
     const wasSeen =
       place !== undefined && (epoch < place.epoch || (epoch === place.epoch && offset <= place.offset))
-    return !wasSeen && !keys.has(keyOf(delivery))
+    return !wasSeen && !keys.has(keyOf(delivery)) && !names.has(nameOf(delivery.message) ?? '')
   })
 }

@@ -78,14 +78,14 @@ export class Hosting implements SessionWorld {
     const known = this.#sessions.get(clientId)
     const session = known ?? this.create(clientId)
     session.attach(port, terms)
-    if (known !== undefined) this.counters.resumed++
+    if (known !== undefined) this.counters.sessionsResumed++
     return { session, present: known !== undefined }
   }
 
   /** A session without anything. Throws LIMIT_EXCEEDED at `sessionsMax`. */
   create(clientId: string): Session {
     if (this.#sessions.size >= this.limits.sessionsMax) {
-      this.counters.refused++
+      this.counters.sessionsRefused++
       throw new ShoalError('LIMIT_EXCEEDED', {
         limit: 'sessionsMax',
         max: this.limits.sessionsMax
@@ -93,7 +93,7 @@ export class Hosting implements SessionWorld {
     }
     const session = new Session(clientId, this)
     this.#sessions.set(clientId, session)
-    this.counters.created++
+    this.counters.sessionsCreated++
     this.#timer ??= this.#broker.clock.every(TICK_MS, () => this.#tick())
     return session
   }
@@ -147,7 +147,7 @@ export class Hosting implements SessionWorld {
 
   /** Publishes a will that its owner has kept. */
   publishWill(will: SessionWill): void {
-    this.counters.willsPublished++
+    this.counters.sessionWillsPublished++
     this.publish(messageOf(will, name => this.topic(name)))
   }
 
@@ -175,7 +175,7 @@ export class Hosting implements SessionWorld {
   /** The session is another node's now, or never became this one's. */
   leave(session: Session): void {
     session.hasMoved = true
-    if (this.#sessions.get(session.clientId) === session) this.counters.movedOut++
+    if (this.#sessions.get(session.clientId) === session) this.counters.sessionsMovedOut++
     this.#forget(session)
     this.#broker.unsubscribeAll(session)
   }
@@ -183,7 +183,7 @@ export class Hosting implements SessionWorld {
   /** A session has come from another node. */
   adopt(session: Session): void {
     this.#sessions.set(session.clientId, session)
-    this.counters.movedIn++
+    this.counters.sessionsMovedIn++
     this.#timer ??= this.#broker.clock.every(TICK_MS, () => this.#tick())
     this.deadlineChanged(session)
   }

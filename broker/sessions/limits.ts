@@ -29,19 +29,19 @@ export const SESSION_LIMITS: Readonly<SessionLimits> = {
 
 /** Plain integers, incremented in place. */
 export class SessionCounters {
-  created = 0
-  resumed = 0
-  expired = 0
+  sessionsCreated = 0
+  sessionsResumed = 0
+  sessionsExpired = 0
   /** Clients refused at `sessionsMax`. */
-  refused = 0
+  sessionsRefused = 0
   /** Messages that found no room, or had to make some. */
-  dropped = 0
+  sessionDropped = 0
   /** Messages of QoS 0 for a client that was not connected, or took them too slowly. */
-  droppedQos0 = 0
+  sessionDroppedQos0 = 0
   /** Messages that waited longer than their expiry interval. */
-  droppedExpired = 0
-  willsPublished = 0
+  sessionDroppedExpired = 0
+  sessionWillsPublished = 0
   /** Sessions that went to another node, or came from one. */
-  movedOut = 0
-  movedIn = 0
+  sessionsMovedOut = 0
+  sessionsMovedIn = 0
 }

@@ -20,10 +20,22 @@ export interface Place {
   readonly offset: number
 }
 
+/** What the old owner of a session has had of what has come to the new one. */
+export interface Seen {
+  readonly places: readonly Place[]
+  /** Names of messages; see `nameOf`. */
+  readonly names: readonly string[]
+}
+
+/** The name by which a message is known again whatever its place in the order; null: it has none. */
+export function nameOf({ origin, sequence }: Message): string | null {
+  return origin === null ? null : `${origin.instance} ${sequence}`
+}
+
 /** Pieces of records for each session: a head, its messages (in flight: with an id; then the queue), an end. */
 export function pack(
   session: Session,
-  seen: readonly Place[],
+  seen: Seen,
   connection: { node: string; id: number } | null,
   now: number
 ): Record[][] {
@@ -40,7 +52,8 @@ export function pack(
     will,
     willMs: left(session.willAt),
     expiresMs: left(session.expiresAt),
-    seen,
+    places: seen.places,
+    names: seen.names,
     connection
   }
   const pieces: Record[][] = [[head]]
@@ -64,13 +77,15 @@ export function pack(
 }
 
 function packed({ message, qos, retain, identifiers, expiresAt }: Delivery, now: number): Record {
-  const { epoch, offset, properties } = message
+  const { epoch, offset, properties, origin, sequence } = message
   return {
     topic: message.topic.name,
     payload: message.payload(),
     properties,
     epoch,
     offset,
+    origin: origin === null ? null : origin.instance,
+    sequence,
     qos,
     retain,
     identifiers,
@@ -87,6 +102,9 @@ export function unpackDelivery(record: Record, topicOf: (name: string) => TopicN
   const message = new Message(topicOf(textIn(record, 'topic')), payload, 0, payload.length, qos, retain)
   message.properties = properties instanceof Uint8Array ? properties : null
   message.place(integerIn(record, 'epoch'), integerIn(record, 'offset'))
+  const { origin } = record
+  message.origin = typeof origin === 'string' ? { instance: origin } : null
+  message.sequence = integerIn(record, 'sequence')
   const leftMs = integerIn(record, 'leftMs')
   return {
     message,
@@ -119,7 +137,7 @@ export function unpackHead(head: Record, session: Session, now: number): void {
 
 export function placesIn(head: Record): Map<string, Place> {
   const places = new Map<string, Place>()
-  for (const each of listIn(head, 'seen')) {
+  for (const each of listIn(head, 'places')) {
     const topic = textIn(each as Record, 'topic')
     const [epoch, offset] = [integerIn(each as Record, 'epoch'), integerIn(each as Record, 'offset')]
     places.set(topic, { topic, epoch, offset })
@@ -143,6 +161,10 @@ export function listIn(record: Record, name: string): readonly unknown[] {
   const value = record[name]
   if (!Array.isArray(value)) throw invalid(name)
   return value
+}
+
+export function textsIn(record: Record, name: string): string[] {
+  return listIn(record, name).filter((each): each is string => typeof each === 'string')
 }
 
 function invalid(expected: string): ShoalError {

@@ -187,7 +187,7 @@ export class Session implements Subscriber, Receipt {
     if (this.port !== null || this.isEnded) return
     if (this.willAt <= now) this.#publishWill()
     if (this.expiresAt > now) return this.#world.deadlineChanged(this)
-    this.#world.counters.expired++
+    this.#world.counters.sessionsExpired++
     this.end()
   }
 
@@ -208,7 +208,7 @@ export class Session implements Subscriber, Receipt {
     this.willAt = Infinity
     this.will = null
     if (will === null) return
-    this.#world.counters.willsPublished++
+    this.#world.counters.sessionWillsPublished++
     this.#world.publish(messageOf(will, name => this.#world.topic(name)))
   }
 
@@ -223,7 +223,7 @@ export class Session implements Subscriber, Receipt {
       isQos0 &&
       (port === null ? !limits.offlineQos0 : this.#isStarted && !this.#isFrozen && port.isCongested)
     ) {
-      counters.droppedQos0++
+      counters.sessionDroppedQos0++
       return
     }
     const now = this.#world.now()
@@ -236,7 +236,7 @@ export class Session implements Subscriber, Receipt {
   }
 
   enqueue(delivery: Delivery): void {
-    this.#world.counters.dropped += this.queue.add(delivery)
+    this.#world.counters.sessionDropped += this.queue.add(delivery)
   }
 
   /** PUBACK, or a message that is too large for the client. */
@@ -269,7 +269,7 @@ export class Session implements Subscriber, Receipt {
       if (!isExpired && first.qos > 0 && inflight.count >= port.inflightMax) return
       queue.shift()
       if (isExpired)
-        counters.droppedExpired++ // [MQTT-3.3.2-5]
+        counters.sessionDroppedExpired++ // [MQTT-3.3.2-5]
       else port.publish(first.qos === 0 ? 0 : inflight.take(first), first, false, now)
     }
   }

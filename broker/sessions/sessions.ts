@@ -50,7 +50,7 @@ export interface SessionsControl {
 
 export interface SessionsCluster
   extends Omit<RegistryCluster, 'orphaned' | 'claim' | 'request' | 'fire'>,
-    Pick<HandoverCluster, 'owners' | 'barrier' | 'placeOf'> {
+    Pick<HandoverCluster, 'owners' | 'barrier' | 'placeOf' | 'hasTaken'> {
   /** All members agree on the ring: every session is where it belongs. */
   readonly isSettled: boolean
   /** Settles when it is so, or after `timeoutMs`. */
@@ -103,6 +103,7 @@ export class Sessions {
           (await this.#channels.linkTo(to).request(name, body, { timeoutMs })).body,
         barrier: () => cluster.barrier(),
         placeOf: topic => cluster.placeOf(topic),
+        hasTaken: name => cluster.hasTaken(name),
         freeze: session => this.#freeze(session),
         thaw: (session, hasMoved) => this.#thaw(session, hasMoved),
         giveUp: session => this.#giveUp(session),

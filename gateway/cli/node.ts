@@ -245,6 +245,16 @@ async function brokerOptions(
 ): Promise<Partial<BrokerOptions> & Pick<BrokerOptions, 'advertiseHost'>> {
   const { name, clusterPort, base, client, insecure, preset, replicaPoints, shardLevels } = config
   const { topicsMax, retainedMax, retainedBytesMax, publishWindow, linkBufferBytesMax, replayMax } = config
+  const { sessionsMax, sessionExpiryMaxSeconds, sessionQueueMax, sessionQueueBytesMax } = config
+  const { sessionOverflow, offlineQos0 } = config
+  const sessions = {
+    sessionsMax,
+    sessionExpiryMaxSeconds,
+    sessionQueueMax,
+    sessionQueueBytesMax,
+    sessionOverflow,
+    offlineQos0
+  }
   const clusterHost = await addressOf(config.clusterHost)
   const advertised = await advertisedHost(config.advertiseHost, clusterHost)
   const advertiseHost = advertised.includes(':') ? `[${advertised}]` : advertised
@@ -261,7 +271,7 @@ async function brokerOptions(
     shardLevels
   }
   const limits = { topicsMax, retainedMax, retainedBytesMax, publishWindow, linkBufferBytesMax, replayMax }
-  return { ...place, ...limits, closeTimeoutMs }
+  return { ...place, ...limits, ...sessions, closeTimeoutMs }
 }
 
 /** An address, not a name: it is part of every gossip packet's way, and must mean the same to all. */

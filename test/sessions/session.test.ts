@@ -105,8 +105,8 @@ test('while the client is away QoS 0 is dropped, or kept by option; a full queue
       const got = connected(session).said.map(line => line.split(' ')[2])
       const overflowed = sessionOverflow === 'drop-oldest' ? ['b', 'c', 'd'] : ['a', 'b', 'c']
       assert.deepEqual(got, offlineQos0 ? overflowed : ['b', 'c', 'd'])
-      assert.equal(world.counters.dropped, offlineQos0 ? 1 : 0)
-      assert.equal(world.counters.droppedQos0, offlineQos0 ? 0 : 1)
+      assert.equal(world.counters.sessionDropped, offlineQos0 ? 1 : 0)
+      assert.equal(world.counters.sessionDroppedQos0, offlineQos0 ? 0 : 1)
     }
   }
 })
@@ -124,7 +124,7 @@ test('what has waited longer than its expiry interval is not sent', () => {
   }
   world.advance(session, 10_000)
   assert.deepEqual(connected(session).said, ['publish 1 b qos1'])
-  assert.equal(world.counters.droppedExpired, 1)
+  assert.equal(world.counters.sessionDroppedExpired, 1)
 })
 
 test('a session ends when its expiry has passed, with its connection if that is 0, and never if the client says so', () => {
