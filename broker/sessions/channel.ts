@@ -23,6 +23,7 @@ export class Channel {
   #operations: Operation[] = []
   #sizes: number[] = []
   #bytes = 0
+  readonly #whenSent: (() => void)[] = []
   #isSending = false
   #isScheduled = false
   #isClosed = false
@@ -50,9 +51,20 @@ export class Channel {
     })
   }
 
+  /** Settles when nothing waits to be sent any more, or the channel is closed. */
+  sent(): Promise<void> {
+    if (this.#isClosed || this.#operations.length === 0) return Promise.resolve()
+    return new Promise(resolve => this.#whenSent.push(resolve))
+  }
+
   close(): void {
     this.#isClosed = true
     this.#operations = []
+    this.#settle()
+  }
+
+  #settle(): void {
+    for (const run of this.#whenSent.splice(0)) run()
   }
 
   #flush(): void {
@@ -73,6 +85,7 @@ export class Channel {
         this.#operations.splice(0, count)
         this.#sizes.splice(0, count)
         this.#bytes -= bytes
+        if (this.#operations.length === 0) this.#settle()
         this.#flush()
       } else if (error.code === 'LINK_FULL') this.#clock.after(RETRY_MS, () => this.#flush())
       // Whether it came is not known: nothing may follow it.

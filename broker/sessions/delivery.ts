@@ -22,6 +22,16 @@ export function bytesOf({ message }: Delivery): number {
   return payloadEnd - payloadStart + topic.bytes.length + (properties === null ? 0 : properties.length)
 }
 
+/** The name by which a message is known again whatever its place in the order; null: it has none. */
+export function nameOf({ origin, sequence }: Message): string | null {
+  return origin === null ? null : `${origin.instance} ${sequence}`
+}
+
+/** Its place in the order of its topic, which tells it from all others. */
+export function placeOf({ topic, epoch, offset }: Message): string {
+  return `${epoch} ${offset} ${topic.name}`
+}
+
 /** The last message that was copied: its other sessions get the same copy. */
 let original: Message | null = null
 let copy: Message | null = null

@@ -13,12 +13,11 @@
 import { ShoalError } from '../errors.ts'
 import type { Clock } from '../runtime/clock.ts'
 import type { Log } from '../runtime/log.ts'
-import type { Delivery } from './delivery.ts'
+import { type Delivery, nameOf, placeOf } from './delivery.ts'
 import type { Hosting } from './hosting.ts'
 import {
   integerIn,
   listIn,
-  nameOf,
   type Place,
   pack,
   placesIn,
@@ -56,8 +55,8 @@ export interface HandoverCluster {
   hasTaken(name: string): boolean
   /** The connection of a session: asks its gateway to say no more. Null: it has none. Settles when it has. */
   freeze(session: Session): Promise<{ node: string; id: number }> | null
-  /** The gateway is to attach again, or, if it did not work, here as before. */
-  thaw(session: Session, hasMoved: boolean): void
+  /** The gateway is to attach again, or, if it did not work, here as before. Settles when it knows. */
+  thaw(session: Session, hasMoved: boolean): Promise<void>
   /** Its gateway has not answered `freeze`: the connection counts as lost. */
   giveUp(session: Session): void
   /** Whether a client whose session ends with its connection has the id. */
@@ -149,7 +148,7 @@ export class Handover {
         this.#hosting.leave(session)
       }
     } finally {
-      for (const session of batch) this.#cluster.thaw(session, moved.has(session))
+      await Promise.all(batch.map(session => this.#cluster.thaw(session, moved.has(session))))
     }
   }
 
@@ -276,12 +275,13 @@ export class Handover {
     const connection = (head['connection'] ?? null) as { node: string; id: number } | null
     this.#arrivals.delete(clientId)
     const here = this.#hosting.get(clientId)
-    const since = newer(
-      session.queue.takeAll(),
-      [...queue, ...deliveriesOf(flights)],
-      placesIn(head),
-      textsIn(head, 'names')
-    )
+    const had = [...queue, ...deliveriesOf(flights)].map(({ message }) => message)
+    const known = new Set([
+      ...had.map(placeOf),
+      ...had.flatMap(each => nameOf(each) ?? []),
+      ...textsIn(head, 'names')
+    ])
+    const since = newer(session.queue.takeAll(), known, placesIn(head))
     // A client that has connected meanwhile: its session is the one that counts, and gets what waited for the older.
     if (here !== undefined) for (const delivery of [...queue, ...since]) here.enqueue(delivery)
     if (here !== undefined || this.#cluster.isHeldWithoutSession(clientId)) {
@@ -292,6 +292,12 @@ export class Handover {
     for (const delivery of [...queue, ...since]) session.enqueue(delivery)
     if (connection !== null) session.awaitReturn(GRACE_MS)
     this.#hosting.adopt(session)
+    // What the old owner has had may still be on its way here.
+    session.known = known
+    const forget = (): void => {
+      session.known = null
+    }
+    this.#barrier().then(forget, forget)
   }
 
   #abandon({ session }: Arrival): void {
@@ -313,22 +319,17 @@ function deliveriesOf(flights: readonly { delivery: Delivery | null }[]): Delive
   return flights.flatMap(({ delivery }) => (delivery === null ? [] : [delivery]))
 }
 
-/** Of what came here, what the old owner has not had: neither waits for the client there, nor was sent to it before. */
+/** Of what came here, what the old owner has not had: is not `known`, and was not sent to the client there before. */
 function newer(
   came: readonly Delivery[],
-  had: readonly Delivery[],
-  seen: ReadonlyMap<string, Place>,
-  named: readonly string[]
+  known: ReadonlySet<string>,
+  seen: ReadonlyMap<string, Place>
 ): Delivery[] {
-  const keyOf = ({ message: { topic, epoch, offset } }: Delivery): string =>
-    `${epoch} ${offset} ${topic.name}`
-  const keys = new Set(had.map(keyOf))
-  const names = new Set([...named, ...had.flatMap(({ message }) => nameOf(message) ?? [])])
-  return came.filter(delivery => {
-    const { topic, epoch, offset } = delivery.message
+  return came.filter(({ message }) => {
+    const { topic, epoch, offset } = message
     const place = seen.get(topic.name)
     const wasSeen =
       place !== undefined && (epoch < place.epoch || (epoch === place.epoch && offset <= place.offset))
-    return !wasSeen && !keys.has(keyOf(delivery)) && !names.has(nameOf(delivery.message) ?? '')
+    return !wasSeen && !known.has(placeOf(message)) && !known.has(nameOf(message) ?? '')
   })
 }

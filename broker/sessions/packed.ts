@@ -23,13 +23,8 @@ export interface Place {
 /** What the old owner of a session has had of what has come to the new one. */
 export interface Seen {
   readonly places: readonly Place[]
-  /** Names of messages; see `nameOf`. */
+  /** Names of messages; see delivery.ts. */
   readonly names: readonly string[]
-}
-
-/** The name by which a message is known again whatever its place in the order; null: it has none. */
-export function nameOf({ origin, sequence }: Message): string | null {
-  return origin === null ? null : `${origin.instance} ${sequence}`
 }
 
 /** Pieces of records for each session: a head, its messages (in flight: with an id; then the queue), an end. */

@@ -53,6 +53,7 @@ export class RemoteAttachment implements Attachment {
   readonly #questions = new Map<number, Question>()
   #sequence = 0
   #isGranted = false
+  #isMoving = false
   #isLost = false
 
   constructor(id: number, channel: Channel, client: SessionClient, clock: Clock, topicOf: TopicOf) {
@@ -120,10 +121,14 @@ export class RemoteAttachment implements Attachment {
     if (this.#isLost) return
     const { port } = this.#client
     if (operation[0] === OPERATION.MOVE) {
+      this.#isMoving = true
       this.whenMoving()
       return this.#send(OPERATION.END)
     }
-    if (operation[0] === OPERATION.MOVED) return this.whenMoved(operation[2] === true)
+    if (operation[0] === OPERATION.MOVED) {
+      this.#isMoving = false
+      return this.whenMoved(operation[2] === true)
+    }
     const id = integerAt(operation, 2)
     switch (operation[0]) {
       case OPERATION.DELIVER: {
@@ -152,6 +157,8 @@ export class RemoteAttachment implements Attachment {
     this.#isLost = true
     for (const question of this.#questions.values()) question.reject(new ShoalError('CLOSED'))
     this.#questions.clear()
+    // It may have arrived where it was going to.
+    if (this.#isMoving) return this.whenMoved(true)
     this.whenLost()
     if (this.#isGranted) this.#client.lost()
   }
@@ -216,10 +223,11 @@ export class RemotePort implements SessionPort {
     })
   }
 
-  /** The session has gone, or stays after all. */
-  thaw(hasMoved: boolean): void {
+  /** The session has gone, or stays after all. Settles when the gateway knows. */
+  thaw(hasMoved: boolean): Promise<void> {
     this.#whenEnded = () => {}
     this.#send(OPERATION.MOVED, hasMoved)
+    return this.#channel.sent()
   }
 
   /** From the gateway. True if the connection is over. Throws BAD_REQUEST, TOPIC_INVALID. */

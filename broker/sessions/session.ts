@@ -12,7 +12,7 @@
 // Source: MQTT 5.0, 3.1.2.4, 3.1.2.11.2, 4.1, 4.3, 4.4; MQTT 3.1.1, 3.1.2.4, 4.1.
 import type { Message, Receipt, TopicName } from '../message.ts'
 import type { Match, Subscriber, SubscriptionOptions } from '../topics/subscription.ts'
-import { type Delivery, deliveryOf } from './delivery.ts'
+import { type Delivery, deliveryOf, nameOf, placeOf } from './delivery.ts'
 import { SessionInflight } from './inflight.ts'
 import { NEVER_SECONDS, type SessionCounters, type SessionLimits } from './limits.ts'
 import { SessionQueue } from './queue.ts'
@@ -73,6 +73,8 @@ export class Session implements Subscriber, Receipt {
   willAt = Infinity
   expiresAt = Infinity
   isEnded = false
+  /** After a move: names and places of messages that came with it, and may still come once more. */
+  known: ReadonlySet<string> | null = null
   /** It is another node's now. */
   hasMoved = false
   readonly #world: SessionWorld
@@ -216,6 +218,7 @@ export class Session implements Subscriber, Receipt {
 
   deliver(message: Message, match: Match, retained: boolean): void {
     if (match.noLocal && message.publisher === this) return // [MQTT-3.8.3-3]
+    if (this.known !== null && this.#isKnown(message)) return
     const { port, queue } = this
     const { counters, limits } = this.#world
     const isQos0 = message.qos === 0 || match.qos === 0
@@ -233,6 +236,10 @@ export class Session implements Subscriber, Receipt {
     else if (this.inflight.count < port.inflightMax)
       port.publish(this.inflight.take(delivery), delivery, false, now)
     else this.enqueue(delivery)
+  }
+
+  #isKnown(message: Message): boolean {
+    return this.known!.has(placeOf(message)) || this.known!.has(nameOf(message) ?? '')
   }
 
   enqueue(delivery: Delivery): void {

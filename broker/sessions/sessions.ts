@@ -336,14 +336,13 @@ export class Sessions {
     session.freeze()
   }
 
-  #thaw(session: Session, hasMoved: boolean): void {
+  async #thaw(session: Session, hasMoved: boolean): Promise<void> {
     const { port } = session
     session.thaw()
     if (port === null) return
     if (port instanceof RemotePort) {
-      port.thaw(hasMoved)
       if (hasMoved) this.#channels.removePort(port)
-      return
+      return await port.thaw(hasMoved)
     }
     const hold = this.#local.get(port)
     if (hold === undefined) return
