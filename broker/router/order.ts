@@ -42,10 +42,11 @@ export class Ordering {
 
   /**
    * Orders a message of a topic that this node owns. `from` is the node that sent it here, null for a client of this
-   * node. While an old owner may still be ordering, the message waits.
+   * node. While an old owner may still be ordering, the message waits; and while others wait, behind them, even if the
+   * gate has opened in the meantime.
    */
   accept(topic: Topic<Peer>, message: Message, from: Peer | null): void {
-    if (topic.gated) {
+    if (topic.gated || topic.gate !== null) {
       if (message.qos === 0 && this.#gatedCount + message.count > this.#router.options.replayMax) {
         this.#router.counters.droppedQueueFull += message.count
         return

@@ -269,6 +269,8 @@ export class Publishing {
       this.#heldUnnamed = 0
       this.#nameless = 0
       for (const { topic } of held) topic.waiting = 0
+      // What waits at gates was here before what is held.
+      ordering.openGates()
       for (const one of held) {
         const { topic, message, from } = one
         let { outgoing } = one
