@@ -45,7 +45,8 @@ interface Roamer {
   readonly memory: Memory
   readonly filter: string
   connection: SessionConnection | null
-  isConnecting: boolean
+  /** The connection that is being made; what becomes of it on a node that has crashed is never known. */
+  attempt: SessionConnection | null
   /** Its session has what was published from then on; Infinity: it has not subscribed. */
   since: number
 }
@@ -81,7 +82,7 @@ class Scenario {
     for (let i = 0; i < CLIENTS; i++) {
       const filter = random.pick([...TOPICS, 'a/+', '#'])
       const memory = new Memory(`client ${i}`)
-      this.#roamers.push({ memory, filter, connection: null, isConnecting: false, since: Infinity })
+      this.#roamers.push({ memory, filter, connection: null, attempt: null, since: Infinity })
     }
     let nextFault = simulation.now + 1000
     for (const end = simulation.now + this.#options.busyMs; simulation.now < end; ) {
@@ -107,7 +108,7 @@ class Scenario {
   #live(roamer: Roamer): void {
     const { random } = this.#nodes.simulation
     const { connection } = roamer
-    if (roamer.isConnecting) return
+    if (roamer.attempt !== null) return
     if (connection === null || !connection.isOpen) {
       if (random.chance(0.1)) void this.#connect(roamer)
       return
@@ -121,15 +122,16 @@ class Scenario {
   async #connect(roamer: Roamer): Promise<void> {
     const { simulation } = this.#nodes
     const connection = new SessionConnection(simulation.random.pick(this.#well), roamer.memory)
-    roamer.isConnecting = true
+    roamer.attempt = connection
     try {
       await connection.connect()
+      if (roamer.attempt !== connection) return
       roamer.connection = connection
       if (!connection.isPresent) await this.#beginAnew(roamer, connection)
     } catch {
       connection.close()
     } finally {
-      roamer.isConnecting = false
+      if (roamer.attempt === connection) roamer.attempt = null
     }
   }
 
@@ -186,7 +188,10 @@ class Scenario {
     this.#note(`${kind} ${node.name}`)
     if (kind === 'pause') return this.#pause(node)
     this.#nodes.all.splice(this.#nodes.all.indexOf(node), 1)
-    for (const { connection } of this.#roamers) if (connection?.node === node) connection.close()
+    for (const roamer of this.#roamers) {
+      if (roamer.connection?.node === node) roamer.connection.close()
+      if (roamer.attempt?.node === node) roamer.attempt = null
+    }
     if (kind === 'crash') {
       this.#crashes++
       node.host.crash()
@@ -209,7 +214,7 @@ class Scenario {
     await simulation.run(QUIET_MS)
     for (let round = 0; round < 2; round++) {
       for (const roamer of this.#roamers) {
-        await simulation.until(() => !roamer.isConnecting, QUIET_MS)
+        await simulation.until(() => roamer.attempt === null, QUIET_MS)
         await this.#nodes.settle(this.#connect(roamer), QUIET_MS)
       }
       await simulation.run(5000)
