@@ -191,13 +191,18 @@ export const OPTIONS = {
     'The longest that the session of a client that is away is kept, in seconds; 4294967295 is for ever.'
   ),
   sessionQueueMax: integer(65_536, 1, 10_000_000, 'Messages that wait for one such session.'),
-  sessionQueueBytesMax: bytes(8 * MiB, 64 * KiB, 1 * GiB, 'Bytes of these messages.'),
+  sessionQueueBytesMax: bytes(
+    8 * MiB,
+    64 * KiB,
+    1 * GiB,
+    'Bytes of these messages; one that is larger than all of them does not wait.'
+  ),
   sessionOverflow: choice(
     'drop-oldest',
     ['drop-oldest', 'drop-newest'],
     'Which message goes when more wait; it is counted.'
   ),
-  offlineQos0: flag(false, 'Keeps messages of QoS 0, too, for a client that is away.'),
+  queueQosZero: flag(false, 'Keeps messages of QoS 0, too, for a client that is away.'),
 
   // The broker's memory.
   topicsMax: integer(
@@ -280,7 +285,7 @@ function checkTogether(config: Config): void {
       { option: 'host', value: config.host }
     )
   }
-  for (const option of ['outboxBytesMax', 'queueBytesMax', 'sessionQueueBytesMax'] as const) {
+  for (const option of ['outboxBytesMax', 'queueBytesMax'] as const) {
     if (config[option] >= config.packetBytesMax) continue
     throw new OptionError(
       `${option} is ${config[option]}, but must not be less than packetBytesMax (${config.packetBytesMax}): ` +

@@ -12,7 +12,7 @@ export interface SessionLimits {
   /** Which one goes when there are more. */
   sessionOverflow: Overflow
   /** Whether messages of QoS 0 wait for a client that is not connected. */
-  offlineQos0: boolean
+  queueQosZero: boolean
 }
 
 /** Seconds that mean for ever. MQTT 5.0, 3.1.2.11.2. */
@@ -24,7 +24,7 @@ export const SESSION_LIMITS: Readonly<SessionLimits> = {
   sessionQueueMax: 65_536,
   sessionQueueBytesMax: 8 * 1024 * 1024,
   sessionOverflow: 'drop-oldest',
-  offlineQos0: false
+  queueQosZero: false
 }
 
 /** Plain integers, incremented in place. */

@@ -224,7 +224,7 @@ export class Session implements Subscriber, Receipt {
     const isQos0 = message.qos === 0 || match.qos === 0
     if (
       isQos0 &&
-      (port === null ? !limits.offlineQos0 : this.#isStarted && !this.#isFrozen && port.isCongested)
+      (port === null ? !limits.queueQosZero : this.#isStarted && !this.#isFrozen && port.isCongested)
     ) {
       counters.sessionDroppedQos0++
       return

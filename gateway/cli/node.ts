@@ -246,14 +246,14 @@ async function brokerOptions(
   const { name, clusterPort, base, client, insecure, preset, replicaPoints, shardLevels } = config
   const { topicsMax, retainedMax, retainedBytesMax, publishWindow, linkBufferBytesMax, replayMax } = config
   const { sessionsMax, sessionExpiryMaxSeconds, sessionQueueMax, sessionQueueBytesMax } = config
-  const { sessionOverflow, offlineQos0 } = config
+  const { sessionOverflow, queueQosZero } = config
   const sessions = {
     sessionsMax,
     sessionExpiryMaxSeconds,
     sessionQueueMax,
     sessionQueueBytesMax,
     sessionOverflow,
-    offlineQos0
+    queueQosZero
   }
   const clusterHost = await addressOf(config.clusterHost)
   const advertised = await advertisedHost(config.advertiseHost, clusterHost)
