@@ -11,7 +11,14 @@ export interface Known {
 }
 
 /** Not yet kept by Shoal (targets: shoal, shoal-3, shoal-ws). */
-export const pending: readonly Known[] = []
+export const pending: readonly Known[] = [
+  {
+    version: '5.0',
+    id: '3.8.3-3',
+    targets: ['shoal-3', 'shoal-ws'],
+    why: 'No Local holds only where the topic is owned by the node of the client: who published is not known to others.'
+  }
+]
 
 /** Not kept by others: each says who is right. */
 export const differences: readonly Known[] = [
@@ -36,6 +43,12 @@ export const differences: readonly Known[] = [
     why:
       'Mosquitto 2.0.11 takes SUBACK and UNSUBACK from clients, as its bridges need. Shoal, which closes, is right: ' +
       'table 2.1 has them from servers alone.'
+  },
+  {
+    version: '5.0',
+    id: '3.8.3-4',
+    targets: ['mosquitto'],
+    why: 'Mosquitto 2.0.11 grants a shared subscription with No Local. Shoal, which closes, is right.'
   }
 ]
 
