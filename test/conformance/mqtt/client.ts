@@ -93,7 +93,7 @@ export class Client {
     return body.readUInt16BE(0)
   }
 
-  /** SUBSCRIBE for each filter, and the return codes. */
+  /** SUBSCRIBE with one filter, and its return code. */
   async subscribe(filter: string | Buffer, qos = 0): Promise<number> {
     const id = this.packetId()
     this.send(subscribe(id, [filter, qos]))

@@ -38,6 +38,10 @@ export function report(runs: readonly Run[]): string {
     'Written by `node dist/test/conformance/mqtt/main.js --report`.',
     ''
   ]
+  lines.push(
+    '`shoal` is one node; `shoal-3` and `shoal-ws` are three, and each client of a test is at the next of them, over'
+  )
+  lines.push('TCP and over WebSocket. Packets are made by hand and sent raw.', '')
   lines.push(...runs.map(run => `- ${summary(run)}`), '', ...notes())
   for (const suite of new Set(runs.map(run => run.suite))) {
     lines.push(...table(runs.filter(run => run.suite === suite)))
