@@ -4,12 +4,18 @@ import { linkBenches } from './link.bench.ts'
 import { mqttBenches } from './mqtt.bench.ts'
 import { ringBenches } from './ring.bench.ts'
 import { sealBenches } from './seal.bench.ts'
+import { storeBenches } from './store.bench.ts'
 import { topicsBenches } from './topics.bench.ts'
+import { websocketBenches } from './websocket.bench.ts'
+import { windowBenches } from './window.bench.ts'
 
 export const BENCHES: readonly Bench[] = [
   ...ringBenches,
   ...topicsBenches,
+  ...windowBenches,
   ...sealBenches,
   ...linkBenches,
-  ...mqttBenches
+  ...mqttBenches,
+  ...websocketBenches,
+  ...storeBenches
 ]
