@@ -9,7 +9,6 @@ import type { Timer } from '../../broker/runtime/clock.ts'
 import type { Log } from '../../broker/runtime/log.ts'
 import type { Network } from '../../broker/runtime/network.ts'
 import { nodeRuntime } from '../../broker/runtime/node.ts'
-import type { Runtime } from '../../broker/runtime/runtime.ts'
 import type { Gather, NodeFigures } from '../http/metrics.ts'
 import { listenMqtt, MqttGateway, type MqttListener, type SharedSocket } from '../mqtt/index.ts'
 import type { WebListener } from '../websocket/listener.ts'
@@ -33,8 +32,8 @@ export interface NodeAddresses {
 
 /** What a node has from the others when it is one of several in this process: see gateway/workers. */
 export interface Neighbours {
-  /** Puts the ways to the others before the network of `runtime`. They are dialled by the address `host`. */
-  network(runtime: Runtime, host: string): Network
+  /** Puts the ways to the others before the network `beneath`. They are dialled by the address `host`. */
+  network(beneath: Network, host: string): Network
   readonly mqtt: SharedSocket
   /** They have opened the ports: this node accepts there too, but not before it serves. */
   readonly haveOpened: boolean
@@ -90,7 +89,7 @@ export class RunningNode {
     const { keys, tls } = secrets
     const runtime = nodeRuntime(tls === null ? { log } : { log, tls })
     if (neighbours !== null)
-      runtime.network = neighbours.network(runtime, withoutBrackets(options.advertiseHost))
+      runtime.network = neighbours.network(runtime.network, withoutBrackets(options.advertiseHost))
     const broker = createBroker(keys === null ? options : { ...options, clusterKeys: keys }, runtime)
     const gateway = new MqttGateway(broker, { ...mqttOptions(config), lingerMs })
     const parts: Parts = { broker, gateway, mqtt: null, web: null, heapRoom: keepHeapRoom(runtime.clock) }

@@ -1,5 +1,4 @@
 // What the main thread and its workers tell each other.
-import type { MessagePort } from 'node:worker_threads'
 import type { Config } from '../../broker/config.ts'
 import type { NodeAddresses } from '../cli/node.ts'
 import type { NodeFigures } from '../http/metrics.ts'
@@ -9,8 +8,8 @@ export interface WorkerParts {
   /** 0, 1, … */
   readonly index: number
   readonly config: Config
-  /** One to each other worker. */
-  readonly ports: readonly MessagePort[]
+  /** Of the sockets between workers. */
+  readonly folder: string
   /** See `Turns`. */
   readonly turns: SharedArrayBuffer
 }

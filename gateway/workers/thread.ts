@@ -3,14 +3,13 @@ import { parentPort, workerData } from 'node:worker_threads'
 import type { Config } from '../../broker/config.ts'
 import { ShoalError } from '../../broker/errors.ts'
 import type { Log } from '../../broker/runtime/log.ts'
-import { Sibling } from '../../broker/runtime/sibling.ts'
-import { ThreadNetwork } from '../../broker/runtime/thread-network.ts'
 import { exitOnBugs } from '../cli/bugs.ts'
 import { ClusterSecrets } from '../cli/cluster-secrets.ts'
 import { Failure } from '../cli/failure.ts'
 import { createLog } from '../cli/log.ts'
 import { type Neighbours, RunningNode } from '../cli/node.ts'
 import { Gatherer } from './gatherer.ts'
+import { LocalNetwork } from './local-network.ts'
 import type { FromWorker, OpenPorts, ToWorker, WorkerParts } from './messages.ts'
 import { Turns } from './turns.ts'
 
@@ -18,10 +17,8 @@ import { Turns } from './turns.ts'
 const COUNT_MS = 200
 
 const main = parentPort!
-const { index, config, ports, turns: memory } = workerData as WorkerParts
+const { index, config, folder, turns: memory } = workerData as WorkerParts
 const log: Log = createLog(config).child({ worker: index })
-/** They may tell where they listen before this node starts. */
-const siblings = ports.map(port => new Sibling(port))
 const turns = new Turns(memory, index)
 const gatherer = new Gatherer(() => tell({ type: 'gather' }))
 
@@ -49,7 +46,7 @@ async function start(base: readonly string[], open: OpenPorts | null): Promise<v
     accepted: (connections: number): void => turns.taken(connections)
   }
   const neighbours: Neighbours = {
-    network: ({ network, clock }, host) => new ThreadNetwork({ beneath: network, clock, host, siblings }),
+    network: (beneath, host) => new LocalNetwork({ beneath, folder, host }),
     mqtt,
     haveOpened: open !== null,
     gather: own => gatherer.gather(own)

@@ -36,10 +36,7 @@ export class Worker {
 
   constructor(parts: WorkerParts, events: WorkerEvents) {
     this.index = parts.index
-    this.#thread = new Thread(THREAD, {
-      workerData: parts,
-      transferList: [...parts.ports]
-    })
+    this.#thread = new Thread(THREAD, { workerData: parts })
     let served: (serving: Serving) => void = () => {}
     let failed: (error: Error) => void = () => {}
     let stopped: () => void = () => {}

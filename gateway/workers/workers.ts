@@ -1,14 +1,15 @@
 // `--workers N`: N nodes in one process, each in a thread of its own with its own place on the ring. They share the ports
-// of MQTT and HTTP, and what goes from one to another goes through memory. The main thread only watches:
+// of MQTT and HTTP; links between them are sockets of the file system. The main thread only watches:
 //
-//     main ──┬── worker 0   opens the ports, joins        ┐ pairs of ports for messages between all of them:
-//            ├── worker 1   joins by worker 0, then       │ see broker/runtime/thread-network.ts
-//            └── worker 2   accepts at the same ports     ┘
+//     main ──┬── worker 0   opens the ports, joins
+//            ├── worker 1   joins by worker 0, then accepts at the same ports
+//            └── worker 2   likewise
 //
 // Nodes fail alone on their own machines, but threads of one process do not: when one ends by a bug, all end, and
 // whoever started the process starts it again.
-import { availableParallelism } from 'node:os'
-import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { Config } from '../../broker/config.ts'
 import { ShoalError } from '../../broker/errors.ts'
 import { Failure } from '../cli/failure.ts'
@@ -40,10 +41,11 @@ export class Workers {
       )
     }
     const turns = Turns.memoryFor(count)
-    this.#workers = channels(count).map((ports, index) => {
+    const folder = makeFolder()
+    this.#workers = Array.from({ length: count }, (_, index) => {
       const own = { ...config, clusterPort: portAt(config.clusterPort, index) }
       return new Worker(
-        { index, config: own, ports, turns },
+        { index, config: own, folder, turns },
         {
           gather: worker => void this.#gather(worker),
           lost: (worker, reason) => {
@@ -124,17 +126,11 @@ export class Workers {
   }
 }
 
-/** For each worker, a port to each other one. */
-function channels(count: number): MessagePort[][] {
-  const ports: MessagePort[][] = Array.from({ length: count }, () => [])
-  for (let one = 0; one < count; one++) {
-    for (let other = one + 1; other < count; other++) {
-      const { port1, port2 } = new MessageChannel()
-      ports[one]!.push(port1)
-      ports[other]!.push(port2)
-    }
-  }
-  return ports
+/** A folder that only this user can enter, and that goes with the process. */
+function makeFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'shoal-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
+  return folder
 }
 
 /** Cluster ports count up; 0 is any that is free, for each. */
