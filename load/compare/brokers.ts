@@ -4,13 +4,14 @@ import { aedes, aedesRedis } from './aedes.ts'
 import { aedesRing } from './aedes-ring.ts'
 import { mosquitto } from './mosquitto.ts'
 import { nats, natsCluster } from './nats.ts'
-import { shoal } from './shoal.ts'
+import { shoal, shoalWorkers } from './shoal.ts'
 import type { BrokerKind } from './started.ts'
 import { uws } from './uws.ts'
 
 export const BROKERS = {
   shoal: shoal(1),
   'shoal-cluster': shoal(3),
+  'shoal-workers': shoalWorkers(2),
   mosquitto,
   nats,
   'nats-cluster': natsCluster,

@@ -1,4 +1,4 @@
-// Shoal of this tree, as one node or as a cluster.
+// Shoal of this tree: one node, a cluster, or several nodes as workers of one process.
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Child } from './child.ts'
@@ -18,6 +18,8 @@ async function isReady(httpPort: number): Promise<boolean> {
 export interface ShoalStart {
   /** For Node, before the program. */
   nodeOptions?: readonly string[]
+  /** For the program. */
+  options?: readonly string[]
   /** Hears what the nodes write to stdout. */
   heard?: (text: string) => void
 }
@@ -26,7 +28,7 @@ export interface ShoalStart {
 export async function startShoal(
   nodes: number,
   core: number | undefined,
-  { nodeOptions = [], heard }: ShoalStart = {}
+  { nodeOptions = [], options = [], heard }: ShoalStart = {}
 ): Promise<StartedBroker> {
   const children: Child[] = []
   const urls: string[] = []
@@ -39,7 +41,7 @@ export async function startShoal(
     for (let i = 0; i < nodes; i++) {
       const [mqtt, http, cluster] = [await freePort(), await freePort(), await freePort()]
       const ports = ['--mqtt-port', `${mqtt}`, '--http-port', `${http}`, '--cluster-port', `${cluster}`]
-      const how = [...nodeOptions, shoalMain, 'start', '--log-level', 'warn']
+      const how = [...nodeOptions, shoalMain, 'start', '--log-level', 'warn', ...options]
       const child = new Child(core, process.execPath, [...how, ...ports, ...base], heard)
       children.push(child)
       await awaitReady(child, () => isReady(http))
@@ -62,5 +64,26 @@ export function shoal(nodes: number): BrokerKind {
     version: () =>
       existsSync(shoalMain) ? (nodes === 1 ? 'this tree' : `this tree, ${nodes} nodes`) : undefined,
     start: core => startShoal(nodes, core)
+  }
+}
+
+/** One process of `count` workers, which all share a core: what they use together is what counts. */
+export function shoalWorkers(count: number): BrokerKind {
+  return {
+    speaks: ['mqtt', 'browser'],
+    clusterOf: 'shoal',
+    version: () => (existsSync(shoalMain) ? `this tree, ${count} workers` : undefined),
+    start: async core => {
+      let allServe: () => void = () => {}
+      const announced = new Promise<void>(resolve => {
+        allServe = resolve
+      })
+      const heard = (text: string): void => {
+        if (/^workers /m.test(text)) allServe()
+      }
+      const started = await startShoal(1, core, { options: ['--workers', String(count)], heard })
+      await announced
+      return started
+    }
   }
 }
